@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, and when.
+
+A fault names a kind, which of the kind's subjects it strikes (``every``) and how often each of them (``times``). What
+the numbers count depends on the kind's subject:
+
+========== ========================================== ==========================================================
+subject    ``every=k`` strikes                        ``times=n`` is
+========== ========================================== ==========================================================
+window     each k-th window of a client, counted in   only the first n jobs for the window
+           the order in which they are first submitted
+recording  the k-th, 2k-th, ... recording of each     only the first n jobs for the window that lists it
+           UTC day, in order of start
+download   the same recordings                        only the first n GETs of the recording (or manifest)
+route      each k-th request to each route            only the first n requests that are struck, on each route
+request    each k-th API request, whatever its route  only the first n requests that are struck
+========== ========================================== ==========================================================
+
+``times=None`` (``null`` in JSON) is always. What strikes a window or recording is settled when the job is submitted;
+faults that are set later leave the job alone. Where several faults strike one download or request, the first of the
+list wins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+ROUTES = ("token", "volume", "submit", "poll")
+DOWNLOADS = ("recording", "manifest")
+STATUSES = (500, 502, 503, 504)
+RETRY_AFTER_FORMS = ("seconds", "date")
+
+
+class SpecError(ValueError):
+    """A universe or fault is described wrongly."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fault.
+
+    :param subject: window, recording, download, route or request; see the module's table.
+    :param meaning: one line for people.
+    :param arguments: what the kind takes besides ``every`` and ``times``, with defaults.
+    """
+
+    subject: str
+    meaning: str
+    arguments: Mapping[str, Any]
+
+
+def _kind(subject: str, meaning: str, **arguments: Any) -> Kind:
+    return Kind(subject, meaning, arguments)
+
+
+LEAK = "Cannot write export, last try was {url}"
+
+KINDS: dict[str, Kind] = {
+    # the life of a job
+    "expired_urls": _kind("window", "presigned URLs live `seconds` from completion", seconds=0.0),
+    "failed_jobs": _kind("window", "the job fails, with `message` as its error", message="Export worker aborted"),
+    "silent_failures": _kind("window", "the job fails without any error"),
+    "leaky_error": _kind("window", "the job fails, its error has a presigned URL at {url}", message=LEAK),
+    "canceled_jobs": _kind("window", "the job is canceled"),
+    "slow_jobs": _kind("window", "the job takes `seconds` longer", seconds=30.0),
+    "unknown_status": _kind("window", "status `message` for `seconds` first", message="transcoding", seconds=2.0),
+    # the answers about a job
+    "submit_lost": _kind("window", "the job exists, but the connection closes without an answer"),
+    "submit_error_after": _kind("window", "the job exists, but the answer is 504"),
+    "id_only": _kind("window", "the answer to the submission has `id` and no `jobId`"),
+    "job_id_only": _kind("window", "the answer to the submission has `jobId` and no `id`"),
+    "missing_expires_at": _kind("window", "the completed job has no `expiresAt`"),
+    "offset_times": _kind("window", "times end in `+00:00` rather than `Z`"),
+    # what a job lists
+    "null_urls": _kind("recording", "the recording's url is null: transcoding failed"),
+    "missing_details": _kind("recording", "in the manifest, absent from jobDetails"),
+    "extra_details": _kind("recording", "in jobDetails, absent from the manifest"),
+    "duplicate_ids": _kind("recording", "listed twice, in manifest and jobDetails"),
+    "hostile_ids": _kind("recording", "the id is a path: ../../etc/passwd-..."),
+    "hostile_urls": _kind("recording", "the url is that of a cloud's metadata service"),
+    # downloads
+    "truncated_body": _kind("download", "right Content-Length, half the body, connection closed", route="recording"),
+    "wrong_length": _kind("download", "half the body, with half the Content-Length", route="recording"),
+    "chunked_body": _kind("download", "whole body, without Content-Length", route="recording"),
+    "corrupt_body": _kind("download", "right length and ETag, one byte changed", route="recording"),
+    "html_body": _kind("download", "200 and a page of HTML", route="recording"),
+    "empty_body": _kind("download", "200 and nothing", route="recording"),
+    "storage_errors": _kind("download", "503 SlowDown", route="recording"),
+    "storage_forbidden": _kind("download", "403 AccessDenied, though not expired", route="recording"),
+    "storage_gone": _kind("download", "404 NoSuchKey", route="recording"),
+    "slow_storage": _kind("download", "`seconds` before the first byte", seconds=5.0, route="recording"),
+    # API requests
+    "server_errors": _kind("route", "`status` instead of an answer, nothing done", status=503, route=None),
+    "volume_down": _kind("route", "503 on volume, for ever", status=503, route="volume"),
+    "rate_limited": _kind("route", "429, Retry-After by `form`: seconds, date", seconds=1, form="seconds", route=None),
+    "dropped_connection": _kind("route", "connection closed, nothing done", route=None),
+    "invalid_json": _kind("route", "done, but the answer's JSON is cut in half", route=None),
+    "forbidden": _kind("route", "403, permission missing", route=None),
+    "revoked_token": _kind("request", "401, the token that was valid is revoked", route=None),
+}
+FOREVER = frozenset({"volume_down"})
+# Without a token there is no permission to miss, and none to revoke.
+NEEDS_A_TOKEN = frozenset({"forbidden", "revoked_token"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong. Arguments that are not given have the kind's defaults.
+
+    :param kind: a key of :data:`KINDS`.
+    :param every: strikes each k-th subject.
+    :param times: only the first n occurrences; None: always.
+    :param seconds: a duration, where the kind has one.
+    :param status: HTTP status: 500, 502, 503 or 504.
+    :param route: token, volume, submit or poll, None for all; for downloads recording or manifest.
+    :param message: the platform's words.
+    :param form: ``seconds`` or ``date``, of Retry-After.
+    :raises SpecError: an unknown kind, an argument that the kind has not, or a wrong value.
+    """
+
+    kind: str
+    every: int = 1
+    times: int | None = 1
+    seconds: float | None = None
+    status: int | None = None
+    route: str | None = None
+    message: str | None = None
+    form: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise SpecError(f"unknown fault kind {self.kind!r}. Known are: {', '.join(KINDS)}")
+        arguments = KINDS[self.kind].arguments
+        for name in ("seconds", "status", "route", "message", "form"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, arguments.get(name))
+            elif name not in arguments:
+                raise SpecError(f"a fault {self.kind} takes no {name}")
+        if self.kind in FOREVER:
+            object.__setattr__(self, "times", None)
+        for name, wrong in self._checks().items():
+            if wrong:
+                raise SpecError(f"{name} of a fault {self.kind} cannot be {getattr(self, name)!r}")
+
+    def _checks(self) -> dict[str, bool]:
+        routes = DOWNLOADS if self.subject == "download" else ROUTES
+        return {
+            "every": type(self.every) is not int or self.every < 1,
+            "times": self.times is not None and (type(self.times) is not int or self.times < 0),
+            "seconds": self.seconds is not None and not _is_duration(self.seconds),
+            "status": self.status not in (None, *STATUSES),
+            "route": self.route not in (None, *routes),
+            "message": not isinstance(self.message, str | None),
+            "form": self.form not in (None, *RETRY_AFTER_FORMS),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Fault:
+        """Make a fault of a JSON object.
+
+        :raises SpecError: not an object, an unknown key or kind, a wrong value.
+        """
+        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+            raise SpecError(f'a fault must be an object with a "kind", not {value!r}')
+        unknown = sorted(value.keys() - {each.name for each in fields(cls)})
+        if unknown:
+            raise SpecError(f"unknown setting of a fault {value['kind']}: {', '.join(unknown)}")
+        return cls(**value)
+
+    @property
+    def subject(self) -> str:
+        """What the fault strikes: window, recording, download, route or request."""
+        return KINDS[self.kind].subject
+
+    def lasts(self, occurrence: int) -> bool:
+        """Whether the subject's n-th occurrence, from 0, is still struck."""
+        return self.times is None or occurrence < self.times
+
+    def picks(self, ordinal: int) -> bool:
+        """Whether the n-th subject, from 0, is one of those struck."""
+        return (ordinal + 1) % self.every == 0
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+class FaultPlan:
+    """Says what strikes whom, and keeps count of it. A new list of faults is a new plan."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        self._seen: Counter[tuple[int, str]] = Counter()
+
+    def for_job(self, window: int, attempt: int) -> tuple[Fault, ...]:
+        """Faults of a new job, those of its recordings included.
+
+        :param window: ordinal of the job's window among the client's windows, from 0.
+        :param attempt: number of jobs that the window had before.
+        """
+        return tuple(
+            fault
+            for fault in self.faults
+            if fault.lasts(attempt)
+            and (fault.subject == "recording" or (fault.subject == "window" and fault.picks(window)))
+        )
+
+    def for_download(self, route: str, name: str, ordinal: int) -> Fault | None:
+        """Fault of one GET, if any.
+
+        :param route: recording or manifest.
+        :param name: what is fetched, unique within the simulator.
+        :param ordinal: the recording's position in its day, from 0; 0 for a manifest.
+        """
+        for number, fault in enumerate(self.faults):
+            if fault.subject != "download" or fault.route != route:
+                continue
+            occurrence = self._seen[number, name]
+            if (route == "manifest" or fault.picks(ordinal)) and fault.lasts(occurrence):
+                self._seen[number, name] += 1
+                return fault
+        return None
+
+    def for_request(self, route: str) -> Fault | None:
+        """Fault of one API request to a route, if any."""
+        struck = None
+        for number, fault in enumerate(self.faults):
+            if fault.subject not in ("route", "request") or fault.route not in (None, route):
+                continue
+            if route == "token" and fault.kind in NEEDS_A_TOKEN:
+                continue
+            key = (number, route if fault.subject == "route" else "")
+            ordinal = self._seen[key]
+            self._seen[key] += 1
+            if struck is None and fault.picks(ordinal) and fault.lasts(ordinal // fault.every):
+                struck = fault
+        return struck
+
+
+def describe_kinds() -> str:
+    """The table of fault kinds, for people."""
+    lines = []
+    for name, kind in KINDS.items():
+        arguments = ", ".join(f"{key}={value!r}" for key, value in kind.arguments.items())
+        lines.append(f"{name:20} {kind.subject:10} {kind.meaning}{f'  ({arguments})' if arguments else ''}")
+    return "\n".join(lines)

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The world that the simulator simulates: which calls were recorded when, and how the platform behaves.
+
+Everything here is a pure function of the universe's settings. A call is computed from (seed, day, index) when somebody
+asks for it, and the size of a window is arithmetic, so that a day of a million recordings costs no memory. Nothing
+here knows how a call is written on a wire.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_genesys.simulator.faults import Fault, SpecError
+
+MS_PER_DAY = 86_400_000
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+QUEUES = ("Billing", "Claims", "Customer Care", "Sales", "Technical Support")
+AGENTS = (
+    *("Ada Novak", "Bruno Keller", "Carla Mendes", "Dmitri Olsen", "Elif Arslan"),
+    *("Farid Haddad", "Grace Okafor", "Hana Suzuki", "Ivan Petrov", "Julia Brandt"),
+    *("Kofi Mensah", "Lena Fischer", "Marco Rossi", "Nadia Rahman", "Oscar Lind"),
+    *("Priya Nair", "Quentin Dubois", "Rosa Alvarez", "Samuel Cohen", "Tess Murphy"),
+)
+DISPOSITIONS = ("resolved", "callback", "escalated", "voicemail", "abandoned")
+
+
+def _identity(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"simulated.{name}"))
+
+
+QUEUE_IDS = tuple(_identity(name) for name in QUEUES)
+AGENT_IDS = tuple(_identity(name) for name in AGENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One recorded call.
+
+    :param day: days since 1970-01-01, UTC.
+    :param index: position within the day, from 0, in order of start.
+    :param start_ms: start in milliseconds since 1970-01-01 UTC.
+    :param audio_bytes: size of the recording; always even, as RIFF wants it.
+    """
+
+    day: int
+    index: int
+    recording_id: str
+    conversation_id: str
+    start_ms: int
+    duration_ms: int
+    agent_id: str
+    agent_name: str
+    queue_id: str
+    queue_name: str
+    disposition: str
+    direction: str
+    ani: str
+    dnis: str
+    audio_bytes: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which calls of a window are meant: those of the given queues and agents; None is all of them."""
+
+    queue_ids: frozenset[str] | None = None
+    agent_ids: frozenset[str] | None = None
+
+    @property
+    def seats(self) -> tuple[int, ...]:
+        """Positions in the roster that the selection covers. Agents sit at their queue in turn."""
+        return tuple(
+            seat
+            for seat in range(len(AGENTS))
+            if (self.queue_ids is None or QUEUE_IDS[seat % len(QUEUES)] in self.queue_ids)
+            and (self.agent_ids is None or AGENT_IDS[seat] in self.agent_ids)
+        )
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Universe:
+    """Settings of a simulated Genesys Cloud organisation. Each can be given in JSON under its own name.
+
+    :param clients: OAuth clients, id to secret.
+    :param integration: id of the recording integration.
+    :param calls_per_day: recordings of each UTC day; None: 180 to 199 at weekends, 200 to 220 on working days.
+    :param volumes: recordings of single days, by ISO date; they win over ``calls_per_day``.
+    :param seed: another seed is another set of calls.
+    :param record_limit: a job with more recordings fails without a word (the guide's Edge Case 1).
+    :param max_window_days: so does a job over a longer window.
+    :param silent_failure_seconds: how long such a job pretends to be processing.
+    :param job_seconds: time from submission to completion.
+    :param url_seconds: life of presigned URLs, from completion.
+    :param token_seconds: life of access tokens.
+    :param requests_per_minute: budget of an OAuth client over all API routes; None: no limit.
+    :param polls_per_minute: budget of an OAuth client for GETs of jobs; None: no limit.
+    :param audio_bytes: mean size of a recording; single ones have 50 to 150 percent of it.
+    :param large_recordings: sizes in bytes of single recordings, by ``"{ISO date}/{index}"``.
+    :param faults: what goes wrong; see :mod:`airflow_provider_genesys.simulator.faults`.
+    :raises SpecError: a setting has the wrong type or an impossible value.
+    """
+
+    clients: Mapping[str, str] = field(default_factory=lambda: {"demo": "demo"}, repr=False)
+    integration: str = "simulated-integration"
+    calls_per_day: int | None = None
+    volumes: Mapping[str, int] = field(default_factory=dict)
+    seed: int = 0
+    record_limit: int = 10_000
+    max_window_days: int = 31
+    silent_failure_seconds: float = 3.0
+    job_seconds: float = 2.0
+    url_seconds: float = 3600.0
+    token_seconds: float = 86_400.0
+    requests_per_minute: int | None = 300
+    polls_per_minute: int | None = 20
+    audio_bytes: int = 24_000
+    large_recordings: Mapping[str, int] = field(default_factory=dict)
+    faults: Sequence[Fault] = ()
+
+    def __post_init__(self) -> None:
+        for name, (wanted, holds) in _RULES.items():
+            value = getattr(self, name)
+            if not holds(value):
+                raise SpecError(f"{name} must be {wanted}, not {value!r}")
+
+    def volume(self, day: int) -> int:
+        """Number of calls that start on a UTC day."""
+        when = date.fromordinal(day + EPOCH_ORDINAL)
+        override = self.volumes.get(when.isoformat(), self.calls_per_day)
+        if override is not None:
+            return override
+        spread = self._digest("volume", day)[0]
+        return 180 + spread % 20 if when.weekday() >= 5 else 200 + spread % 21
+
+    def count(self, start_ms: int, end_ms: int, selection: Selection = EVERYTHING) -> int:
+        """Number of calls that start in ``[start_ms, end_ms)``: arithmetic, not a scan."""
+        seats = selection.seats
+        if len(seats) == len(AGENTS):
+            return sum(last - first for _, first, last in self._ranges(start_ms, end_ms))
+        return sum(
+            _count_of_remainder(first + day, last + day, seat, len(AGENTS))
+            for day, first, last in self._ranges(start_ms, end_ms)
+            for seat in seats
+        )
+
+    def positions(self, start_ms: int, end_ms: int, selection: Selection = EVERYTHING) -> Iterator[tuple[int, int]]:
+        """``(day, index)`` of the calls that start in ``[start_ms, end_ms)``, in order."""
+        seats = frozenset(selection.seats)
+        for day, first, last in self._ranges(start_ms, end_ms):
+            for index in range(first, last):
+                if _seat(day, index) in seats:
+                    yield day, index
+
+    def calls(self, start_ms: int, end_ms: int, selection: Selection = EVERYTHING) -> Iterator[Call]:
+        """The calls that start in ``[start_ms, end_ms)``, in order, made one by one."""
+        return (self.call(day, index) for day, index in self.positions(start_ms, end_ms, selection))
+
+    def call(self, day: int, index: int) -> Call:
+        """The ``index``-th call of a UTC day.
+
+        :raises LookupError: the day has fewer calls.
+        """
+        volume = self.volume(day)
+        if not 0 <= index < volume:
+            raise LookupError(f"day {day} has {volume} calls, not {index + 1}")
+        digest = self._digest("call", day, index)
+        seat = _seat(day, index)
+        numbers = int.from_bytes(digest[44:64], "big")
+        return Call(
+            day=day,
+            index=index,
+            recording_id=_uuid(digest[0:16]),
+            conversation_id=_uuid(digest[16:32]),
+            start_ms=day * MS_PER_DAY + _offset(digest, index, volume),
+            duration_ms=15_000 + numbers % 585_000,
+            agent_id=AGENT_IDS[seat],
+            agent_name=AGENTS[seat],
+            queue_id=QUEUE_IDS[seat % len(QUEUES)],
+            queue_name=QUEUES[seat % len(QUEUES)],
+            disposition=DISPOSITIONS[digest[40] % len(DISPOSITIONS)],
+            direction="outbound" if digest[41] % 4 == 0 else "inbound",
+            ani=f"+1202555{numbers // 585_000 % 10_000:04d}",
+            dnis=f"+1303555{seat % len(QUEUES):04d}",
+            audio_bytes=self._audio_bytes(day, index, digest[42:44]),
+        )
+
+    def _audio_bytes(self, day: int, index: int, noise: bytes) -> int:
+        if self.large_recordings:
+            size = self.large_recordings.get(f"{date.fromordinal(day + EPOCH_ORDINAL).isoformat()}/{index}")
+            if size is not None:
+                return size & ~1
+        return self.audio_bytes * (32_768 + int.from_bytes(noise, "big")) // 65_536 & ~1
+
+    def _ranges(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, int]]:
+        """``(day, first index, last index + 1)`` for each day that the window touches."""
+        for day in range(start_ms // MS_PER_DAY, -(-end_ms // MS_PER_DAY)):
+            opening = day * MS_PER_DAY
+            first = self._calls_before(day, max(start_ms - opening, 0))
+            last = self._calls_before(day, min(end_ms - opening, MS_PER_DAY))
+            if first < last:
+                yield day, first, last
+
+    def _calls_before(self, day: int, offset: int) -> int:
+        """Number of the day's calls that start before ``offset`` ms of it.
+
+        The day is cut into one slot per call and each call starts within its slot, so only the slot that contains
+        ``offset`` needs looking at.
+        """
+        volume = self.volume(day)
+        if volume == 0 or offset >= MS_PER_DAY:
+            return volume
+        slot = ((offset + 1) * volume - 1) // MS_PER_DAY
+        return slot + (_offset(self._digest("call", day, slot), slot, volume) < offset)
+
+    def _digest(self, *subject: object) -> bytes:
+        return hashlib.blake2b(repr((self.seed, *subject)).encode()).digest()
+
+
+def read_universe(spec: str) -> Universe:
+    """Read a universe from a JSON file, or from JSON itself where the text begins with ``{``.
+
+    :raises SpecError: not JSON, an unknown key, a wrong type, an unknown fault.
+    """
+    try:
+        text = spec if spec.lstrip().startswith("{") else Path(spec).read_text(encoding="utf-8")
+        settings = json.loads(text)
+    except OSError as error:
+        raise SpecError(f"cannot read the universe {spec}: {error.strerror}") from error
+    except ValueError as error:
+        raise SpecError(f"the universe is not JSON: {error}") from error
+    return universe_from(settings)
+
+
+def universe_from(settings: object) -> Universe:
+    """Make a universe of a JSON object.
+
+    :raises SpecError: an unknown key, a wrong type, an unknown fault.
+    """
+    if not isinstance(settings, dict):
+        raise SpecError(f"a universe must be a JSON object, not {settings!r}")
+    names = sorted(each.name for each in fields(Universe))
+    unknown = sorted(settings.keys() - set(names))
+    if unknown:
+        raise SpecError(f"unknown setting of a universe: {', '.join(unknown)}. Known are: {', '.join(names)}")
+    faults = settings.get("faults", [])
+    if not isinstance(faults, list):
+        raise SpecError(f"faults must be a list of faults, not {faults!r}")
+    return Universe(**{**settings, "faults": tuple(Fault.from_json(fault) for fault in faults)})
+
+
+def _offset(digest: bytes, index: int, volume: int) -> int:
+    """Start of a call within its day in ms: somewhere in the call's own slot."""
+    opening = index * MS_PER_DAY // volume
+    width = (index + 1) * MS_PER_DAY // volume - opening
+    return opening + int.from_bytes(digest[32:40], "big") % width
+
+
+def _seat(day: int, index: int) -> int:
+    return (day + index) % len(AGENTS)
+
+
+def _count_of_remainder(first: int, last: int, remainder: int, modulus: int) -> int:
+    """How many numbers of ``[first, last)`` leave the remainder."""
+    return (last - 1 - remainder) // modulus - (first - 1 - remainder) // modulus
+
+
+def _uuid(noise: bytes) -> str:
+    text = noise.hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+
+def _whole(low: int, high: int | None = None) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and value >= low and (high is None or value <= high)
+
+
+def _seconds(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
+
+
+def _day_key(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def _call_key(value: Any) -> bool:
+    day, _, index = value.partition("/") if isinstance(value, str) else ("", "", "")
+    return _day_key(day) and index.isdecimal()
+
+
+def _maybe(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or rule(value)
+
+
+def _table(key: Callable[[Any], bool], rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, Mapping) and all(key(k) and rule(v) for k, v in value.items())
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+MAX_VOLUME = 10_000_000
+MIN_AUDIO_BYTES = 1024
+
+_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "clients": ("an object of client id: secret", _table(_text, _text)),
+    "integration": ("a string", _text),
+    "calls_per_day": (f"a whole number from 0 to {MAX_VOLUME}, or null", _maybe(_whole(0, MAX_VOLUME))),
+    "volumes": (f"an object of ISO date: whole number from 0 to {MAX_VOLUME}", _table(_day_key, _whole(0, MAX_VOLUME))),
+    "seed": ("a whole number", lambda value: type(value) is int),
+    "record_limit": ("a whole number from 0", _whole(0)),
+    "max_window_days": ("a whole number from 1", _whole(1)),
+    "silent_failure_seconds": ("a number of seconds", _seconds),
+    "job_seconds": ("a number of seconds", _seconds),
+    "url_seconds": ("a number of seconds", _seconds),
+    "token_seconds": ("a number of seconds", _seconds),
+    "requests_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
+    "polls_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
+    "audio_bytes": (f"a whole number from {MIN_AUDIO_BYTES}", _whole(MIN_AUDIO_BYTES)),
+    "large_recordings": (
+        f'an object of "{{ISO date}}/{{index}}": bytes, from {MIN_AUDIO_BYTES}',
+        _table(_call_key, _whole(MIN_AUDIO_BYTES)),
+    ),
+    "faults": (
+        "a list of faults",
+        lambda value: isinstance(value, Sequence) and all(isinstance(fault, Fault) for fault in value),
+    ),
+}
