@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service behind the operators: plan, submit, follow, resubmit, retrieve, reconcile (design, section 5).
+
+Whatever heals a window - an expired URL, a failed job, a split, a crash - is reached from here, once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from functools import cached_property, partial
+from typing import Any
+
+from airflow_provider_genesys.export.errors import (
+    ExportError,
+    ExportFailed,
+    InvalidInput,
+    LeaseLost,
+    Passing,
+    UrlsExpired,
+)
+from airflow_provider_genesys.export.following import Following, Progress
+from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.model import (
+    AttemptStatus,
+    Entry,
+    ExportJob,
+    ExportRequest,
+    ExportWindow,
+    JobStatus,
+    Organisation,
+    Receipt,
+    RequestState,
+    canonical_key,
+)
+from airflow_provider_genesys.export.planning import calendar_days, cut_day
+from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
+from airflow_provider_genesys.export.reconciliation import Report, balance
+from airflow_provider_genesys.export.retrieval import Retrieval
+from airflow_provider_genesys.export.submission import Submission
+from airflow_provider_genesys.export.volumes import Volumes
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_WAIT_FOR_BUDGET = 180.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often the platform may be asked, and how long a window is held.
+
+    :param poll_interval: seconds before a job's first poll, and the least between two.
+    :param max_poll_interval: the most seconds between two polls of a job.
+    :param polls_per_minute: the organisation's budget for polls.
+    :param lease_seconds: how long a window stays held by an orchestrator that says nothing more.
+    :raises InvalidInput: for a value that makes no sense.
+    """
+
+    poll_interval: float = 15.0
+    max_poll_interval: float = 180.0
+    polls_per_minute: int = 20
+    lease_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.poll_interval <= self.max_poll_interval:
+            raise InvalidInput(
+                f"poll_interval ({self.poll_interval} s) must be above 0 and at most max_poll_interval "
+                f"({self.max_poll_interval} s)"
+            )
+        if self.polls_per_minute < 1 or self.lease_seconds <= 0:
+            raise InvalidInput("polls_per_minute and lease_seconds must be above 0")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The window waits for jobs again, since a job had to be replaced or has not completed."""
+
+    job_ids: list[str]
+
+
+@dataclass(frozen=True)
+class Coordinator:
+    """Brings windows of one organisation into one archive, for one owner of leases.
+
+    :param owner: names the orchestrator in the ledger: the same for all tasks and tries of one window in a DAG run.
+    :param archive: None for steps that do without one.
+    """
+
+    organisation: Organisation
+    api: ExportApi
+    ledger: Ledger
+    owner: str
+    pace: Pace = field(default_factory=Pace)
+    archive: Archive | None = None
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def request(
+        self, window: ExportWindow, media_format: str, filters: Mapping[str, Any] | None = None
+    ) -> ExportRequest:
+        """What is asked of this coordinator's organisation for a window."""
+        return ExportRequest(self.organisation, window, media_format, filters or {})
+
+    def plan(
+        self,
+        selection: ExportRequest,
+        timezone: tzinfo,
+        max_recordings_per_job: int,
+        *,
+        force: bool = False,
+    ) -> list[ExportWindow]:
+        """Cut the window of ``selection``, an interval, into the windows of its jobs.
+
+        A day is cut once: a later run finds the same windows in the ledger, hence the same requests.
+
+        :param timezone: whose calendar days count.
+        :param max_recordings_per_job: the limit above which a window is subdivided.
+        :param force: cut anew.
+        """
+        windows: list[ExportWindow] = []
+        for day in calendar_days(selection.window, timezone):
+            windows += self._plan_day(replace(selection, window=day), timezone, max_recordings_per_job, force)
+        return windows
+
+    def submit(self, request: ExportRequest, force_run: str = "") -> list[str] | Held:
+        """See to it that the request has a job, unless it is archived.
+
+        :param force_run: names the run that wants the window exported again; empty otherwise.
+        :return: the ids of its jobs: one, or several after a split. :class:`Held` where another process submits it.
+        :raises ExportFailed: where the budget is used up, or the platform refuses the job.
+        """
+        entry = self.ledger.entry(request.key)
+        is_begun_for_this_run = entry is not None and entry.forced_by == force_run
+        if not force_run or is_begun_for_this_run:
+            archived = self._archived(request, entry)
+            if archived is not None:
+                logger.info("Window %s is archived already: nothing to do", request.window)
+                return archived
+        return self._job_ids_or_held(request, lambda: self._submission.ensure_job(request, force_run))
+
+    def follow(self, job_ids: list[str]) -> Progress:
+        """One step of the wait for jobs: poll what is due, within the budget."""
+        return self._following.step(self._entries(job_ids))
+
+    def current_jobs(self, job_ids: list[str]) -> list[str]:
+        """The jobs that stand for these now, after resubmissions and splits."""
+        entries = self._entries(job_ids)
+        return [entry.current.job_id for entry in entries if entry.current and entry.current.job_id]
+
+    def heal(self, job_ids: list[str]) -> list[str] | Held:
+        """Replace what ended badly: resubmit within the budget, or split what was too large.
+
+        :raises ExportFailed: where the budget is used up, or somebody canceled a job.
+        """
+        healed: list[str] = []
+        for entry in self._entries(job_ids):
+            _refuse_canceled(entry)
+            outcome = self._job_ids_or_held(entry.request, partial(self._submission.ensure_job, entry.request))
+            if isinstance(outcome, Held):
+                return outcome
+            healed += outcome
+        return healed
+
+    def resubmit(self, request: ExportRequest, reason: str) -> list[str] | Held:
+        """Replace a completed job whose URLs ran out by a new one, within the budget.
+
+        :raises ExportFailed: where the budget is used up, or the platform refuses the job.
+        """
+        return self._job_ids_or_held(request, lambda: self._submission.resubmit(request, reason))
+
+    def retrieve(self, job_ids: list[str]) -> Counter[str] | Pending | Held:
+        """Archive what the jobs' windows hold, and their receipts. A window's failure doesn't keep the others waiting.
+
+        :return: counts by status, over all windows; :class:`Pending` where a job had to be replaced; :class:`Held`
+            where another orchestrator has a window.
+        :raises Passing: where a later try may have more luck.
+        :raises ExportFailed: where it can't.
+        """
+        counts: Counter[str] = Counter()
+        pending: list[str] = []
+        held: list[Held] = []
+        errors: list[ExportError] = []
+        for entry in self._entries(job_ids):
+            try:
+                outcome = self._retrieve_one(entry)
+            except ExportError as error:
+                logger.error("%s", error)
+                errors.append(error)
+                continue
+            if isinstance(outcome, Held):
+                held.append(outcome)
+            elif isinstance(outcome, list):
+                pending += outcome
+            else:
+                counts.update(outcome)
+        if errors:
+            raise next((error for error in errors if isinstance(error, Passing)), errors[0])
+        if pending:
+            return Pending(list(dict.fromkeys([*job_ids, *pending])))
+        return min(held, key=lambda one: one.wait) if held else counts
+
+    def reconcile(self, selection: ExportRequest, windows: Iterable[ExportWindow]) -> Report:
+        """Hold the receipts of an interval's windows against their manifests, and archive the report.
+
+        :param selection: the interval, as a request.
+        :param windows: as they were planned; splits are followed.
+        """
+        archive = self._the_archive
+        entries = [leaf for window in windows for leaf in self._submission.leaves_of(replace(selection, window=window))]
+        balances = tuple(balance(entry, archive) for entry in sorted(entries, key=lambda one: one.request.window))
+        report = Report(selection.window, archive.destination, selection.media_format, balances)
+        archive.put_report(selection.window, report.to_dict())
+        return report
+
+    def _plan_day(self, day: ExportRequest, timezone: tzinfo, limit: int, force: bool) -> Sequence[ExportWindow]:
+        key = canonical_key({"day": day.key, "max_recordings_per_job": limit})
+        kept = None if force else self.ledger.plan(key)
+        if kept is not None:
+            logger.info("%s was cut into %d windows before", day.window, len(kept))
+            return kept
+        windows = cut_day(day.window, Volumes(self.api, self.ledger, day, timezone), limit)
+        logger.info("%s is cut into %d windows", day.window, len(windows))
+        if not windows:
+            self.ledger.record_volume(day.selection_key, day.window, 0)
+            return windows
+        return self.ledger.keep_plan(key, windows, replace=force)
+
+    def _archived(self, request: ExportRequest, entry: Entry | None) -> list[str] | None:
+        """The ids of the request's jobs, if the archive holds it whole; the ledger is told where it forgot that."""
+        if entry is not None and entry.state is RequestState.SPLIT:
+            children = [replace(request, window=window) for window in entry.children]
+            found = [self._archived(child, self.ledger.entry(child.key)) for child in children]
+            return None if None in found else [job_id for job_ids in found for job_id in job_ids or ()]
+        receipt = self._retrieval.proof(request, entry)
+        if receipt is None:
+            return None
+        known = [attempt.job_id for attempt in (entry.attempts if entry else ()) if attempt.job_id]
+        if known:
+            return known[-1:]
+        self._submission.restore(request, receipt[-1].job_id, self._the_archive.destination)
+        return [receipt[-1].job_id]
+
+    def _retrieve_one(self, entry: Entry) -> Counter[str] | list[str] | Held:
+        """Counts by status, or the ids of jobs that must be waited for."""
+        receipt = self._retrieval.proof(entry.request, entry)
+        if receipt is not None and entry.state is RequestState.ARCHIVED:
+            return _counts(receipt)
+        entry = self._leases.hold(entry.request)
+        if entry.lease is None:
+            return self._leases.held_elsewhere(entry)
+        if receipt is not None:
+            self._retrieval.remember(entry, receipt)
+            return _counts(receipt)
+        _refuse_canceled(entry)
+        job: ExportJob | None = None
+        if entry.current is not None and entry.current.status is AttemptStatus.COMPLETED:
+            self._await_poll_budget()
+            entry, job = self._following.poll(entry)
+        if job is None or job.status is not JobStatus.COMPLETED:
+            return self._job_ids_or_held(entry.request, partial(self._submission.ensure_job, entry.request))
+        try:
+            return _counts(self._retrieval.retrieve(entry, job))
+        except UrlsExpired as expired:
+            logger.warning("Window %s: %s", entry.request.window, expired)
+            return self.resubmit(entry.request, str(expired))
+        except LeaseLost as error:
+            logger.warning("%s", error)
+            return self._leases.held_elsewhere(self.ledger.entry(entry.request.key) or entry)
+
+    def _job_ids_or_held(
+        self, request: ExportRequest, submission: Callable[[], list[Entry] | Held]
+    ) -> list[str] | Held:
+        try:
+            outcome = submission()
+        except LeaseLost as error:
+            logger.warning("%s", error)
+            return self._leases.held_elsewhere(self.ledger.entry(request.key) or Entry(request))
+        if isinstance(outcome, Held):
+            return outcome
+        return [entry.current.job_id for entry in outcome if entry.current and entry.current.job_id]
+
+    def _entries(self, job_ids: Iterable[str]) -> list[Entry]:
+        return self._submission.entries_of(str(self.organisation), job_ids)
+
+    def _await_poll_budget(self) -> None:
+        reserved = self.ledger.reserve(
+            str(self.organisation), "polls", self.pace.polls_per_minute, within=_LONGEST_WAIT_FOR_BUDGET
+        )
+        if not reserved.granted:
+            raise Passing("the organisation's poll budget is reserved for minutes ahead", reserved.wait)
+        self.sleep(reserved.wait)
+
+    @property
+    def _the_archive(self) -> Archive:
+        if self.archive is None:
+            raise InvalidInput("this step needs a destination, such as s3://bucket/prefix")
+        return self.archive
+
+    @cached_property
+    def _leases(self) -> Leases:
+        return Leases(self.ledger, self.owner, self.pace.lease_seconds)
+
+    @cached_property
+    def _submission(self) -> Submission:
+        return Submission(self.api, self.ledger, self._leases, self.sleep)
+
+    @cached_property
+    def _following(self) -> Following:
+        pace = self.pace
+        return Following(
+            self.api, self.ledger, self._leases, pace.polls_per_minute, pace.poll_interval, pace.max_poll_interval
+        )
+
+    @cached_property
+    def _retrieval(self) -> Retrieval:
+        return Retrieval(self.ledger, self._the_archive, self._leases, self.clock, self.sleep)
+
+
+def _counts(receipt: Receipt) -> Counter[str]:
+    return Counter(str(line.status) for line in receipt)
+
+
+def _refuse_canceled(entry: Entry) -> None:
+    current = entry.current
+    if current is not None and current.status is AttemptStatus.CANCELED:
+        raise ExportFailed(
+            f"job {current.job_id} for window {entry.request.window} was canceled at Genesys Cloud: "
+            f"{current.error or 'without a word'}. Clear the task that submits the window to have it submitted again"
+        )

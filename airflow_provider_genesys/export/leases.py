@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holding the leases of requests, for one orchestrator in one process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from airflow_provider_genesys.export.errors import LeaseLost, Passing
+from airflow_provider_genesys.export.model import Entry, ExportRequest, Lease
+from airflow_provider_genesys.export.ports import Ledger
+
+
+@dataclass(frozen=True)
+class Held:
+    """Another orchestrator has the window, or a ``POST`` for it is under way: wait, reading the ledger only.
+
+    :param by: the owner of the lease.
+    :param wait: seconds until the lease runs out, unless it is renewed.
+    """
+
+    by: str
+    wait: float
+
+
+@dataclass(frozen=True)
+class Leases:
+    """The leases of one owner.
+
+    :param owner: names the orchestrator: the same for all tasks and tries of one window in one DAG run.
+    :param seconds: how long a lease lasts without renewal.
+    """
+
+    ledger: Ledger
+    owner: str
+    seconds: float
+    _held: dict[str, Lease] = field(default_factory=dict)
+    _lost: set[str] = field(default_factory=set)
+
+    def hold(self, request: ExportRequest) -> Entry:
+        """The request's entry, with its lease where it can be had.
+
+        Who lost a lease here takes it again only after it ran out: the process that took it, perhaps the next try
+        of the same task, would lose it in turn.
+        """
+        key = request.key
+        if key in self._held:
+            return self._renewed(request)
+        if key in self._lost:
+            entry = self.ledger.entry(key)
+            if entry is not None and entry.held_by and entry.held_until > self.ledger.now():
+                return entry
+        entry = self.ledger.acquire(request, self.owner, self.seconds)
+        if entry.lease is not None:
+            self._held[key] = entry.lease
+            self._lost.discard(key)
+        return entry
+
+    def save(self, entry: Entry, *, exclusive: bool = False) -> Entry:
+        """Write an entry that is held.
+
+        :raises LeaseLost: where another process has taken it over.
+        """
+        if entry.lease is None:
+            raise LeaseLost(f"window {entry.request.window} is not held by {self.owner}")
+        key = entry.request.key
+        try:
+            saved = self.ledger.save(self._held.get(key, entry.lease), entry, exclusive=exclusive)
+        except LeaseLost:
+            self._forget(key)
+            raise
+        if saved.lease is not None:
+            self._held[key] = saved.lease
+        return saved
+
+    def release(self, entry: Entry) -> None:
+        """Give the request's lease back, if it is held here."""
+        lease = self._held.pop(entry.request.key, None)
+        if lease is not None:
+            self.ledger.release(lease)
+
+    def held_elsewhere(self, entry: Entry) -> Held:
+        """Who has the entry, and for how long."""
+        return Held(entry.held_by, max(1.0, entry.held_until - self.ledger.now()))
+
+    @contextmanager
+    def kept(self, entry: Entry) -> Iterator[LeaseKeeper]:
+        """Renew the entry's lease in the background, for as long as a transfer takes."""
+        if entry.lease is None:
+            raise LeaseLost(f"window {entry.request.window} is not held by {self.owner}")
+        keeper = LeaseKeeper(self.ledger, self._held.get(entry.request.key, entry.lease))
+        keeper.start()
+        try:
+            yield keeper
+        finally:
+            keeper.stop()
+
+    def _renewed(self, request: ExportRequest) -> Entry:
+        key = request.key
+        try:
+            lease = self._held[key] = self.ledger.renew(self._held[key])
+        except LeaseLost:
+            self._forget(key)
+            return self.hold(request)
+        entry = self.ledger.entry(key)
+        return replace(entry or Entry(request), lease=lease)
+
+    def _forget(self, key: str) -> None:
+        self._held.pop(key, None)
+        self._lost.add(key)
+
+
+class LeaseKeeper:
+    """A thread that renews one lease three times in its life and remembers when that fails."""
+
+    def __init__(self, ledger: Ledger, lease: Lease) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._lost: LeaseLost | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="genesys-lease", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Cheap enough for every recording.
+
+        :raises LeaseLost: where the lease was lost.
+        """
+        if self._lost is not None:
+            raise LeaseLost(str(self._lost))
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._lease.seconds / 3):
+            try:
+                self._lease = self._ledger.renew(self._lease)
+            except LeaseLost as error:
+                self._lost = error
+                return
+            except Passing:
+                continue  # the next renewal still comes before the lease runs out

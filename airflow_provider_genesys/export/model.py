@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the domain as frozen dataclasses. Times are aware datetimes in UTC, or epoch seconds where they end in ``_at``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_genesys.export.errors import InvalidInput
+
+MAX_RESUBMISSIONS = 3
+"""The retry budget: resubmissions of one window after its first job (guide, edge case 2)."""
+
+
+@dataclass(frozen=True, order=True)
+class ExportWindow:
+    """A half-open interval ``[start, end)``, kept in UTC.
+
+    :param start: first instant of the window, aware.
+    :param end: first instant after it, aware.
+    :raises InvalidInput: for a naive or a reversed window.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise InvalidInput(f"window {self.start} to {self.end} is naive: give both times a zone, such as a final Z")
+        object.__setattr__(self, "start", _utc(self.start))
+        object.__setattr__(self, "end", _utc(self.end))
+        if self.end <= self.start:
+            raise InvalidInput(f"window {self} is empty or reversed: its end must come after its start")
+
+    @classmethod
+    def parse(cls, window: Mapping[str, str]) -> ExportWindow:
+        """Read what :meth:`to_dict` wrote.
+
+        :raises InvalidInput: where ``start`` or ``end`` is missing or no ISO 8601 time.
+        """
+        try:
+            return cls(datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInput(f"not a window: {window!r}; it has an ISO 8601 'start' and 'end'") from error
+
+    def to_dict(self) -> dict[str, str]:
+        """The window as XCom carries it."""
+        return {"start": _iso(self.start), "end": _iso(self.end)}
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    def __str__(self) -> str:
+        return f"[{_iso(self.start)}, {_iso(self.end)})"
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """An API host and the OAuth client that speaks to it: whose budgets and requests these are."""
+
+    host: str
+    client_id: str
+
+    def __str__(self) -> str:
+        return f"{self.client_id}@{self.host}"
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What is asked of Genesys Cloud: the same request always has the same ``key``.
+
+    :param media_format: ``mp3`` or ``wav``.
+    :param filters: a JSON object, merged into the job's ``filter``.
+    """
+
+    organisation: Organisation
+    window: ExportWindow
+    media_format: str
+    filters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON, in hexadecimal."""
+        return canonical_key({**self._selection(), **self.window.to_dict()})
+
+    @property
+    def selection_key(self) -> str:
+        """The key of everything but the window: what plans and history are kept by."""
+        return canonical_key(self._selection())
+
+    def _selection(self) -> dict[str, Any]:
+        return {
+            "organisation": str(self.organisation),
+            "media_format": self.media_format,
+            "filters": dict(self.filters),
+        }
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One entry of a job's ``jobDetails``.
+
+    :param url: presigned, therefore secret; None where transcoding failed.
+    """
+
+    recording_id: str
+    url: str | None = field(repr=False)
+
+
+class JobStatus(StrEnum):
+    """What a job's status means for us. ``RUNNING`` covers submitted, processing and every word not known here."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """One asynchronous export job, as one poll saw it.
+
+    :param word: the platform's own word for its status.
+    :param manifest_url: presigned, therefore secret; None until the job has completed.
+    :param expires_at: when the URLs end, epoch seconds; None where the platform doesn't say.
+    :param error: the platform's words on a failure; None for a job that failed without a word.
+    """
+
+    job_id: str
+    status: JobStatus
+    word: str = ""
+    manifest_url: str | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    recordings: tuple[Recording, ...] = field(default=(), repr=False)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a job says that it contains: the source of truth of reconciliation.
+
+    :param recordings: metadata by recording id, in the manifest's order; a duplicate id is one recording. None where
+        the document lists them in no form that is known.
+    """
+
+    job_id: str
+    recordings: Mapping[str, Mapping[str, Any]] | None
+
+
+class AttemptStatus(StrEnum):
+    """The life of an attempt, from before its ``POST`` to its job's end."""
+
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The n-th job for one request.
+
+    :param number: 0 is the submission, 1 to 3 are resubmissions of the same generation.
+    :param generation: counts the times that the request's budget was begun afresh.
+    :param reason: why it is a resubmission; empty for the first.
+    :param replaces: the job id that it replaces, where that is known.
+    :param polls: how often the job was polled.
+    :param recordings: how many the completed job holds; None until it has completed.
+    """
+
+    number: int
+    generation: int
+    status: AttemptStatus
+    job_id: str | None = None
+    reason: str = ""
+    replaces: str | None = None
+    polls: int = 0
+    recordings: int | None = None
+    error: str = ""
+    submitted_at: float | None = None
+    polled_at: float | None = None
+    ended_at: float | None = None
+    expires_at: float | None = None
+
+
+class RequestState(StrEnum):
+    """Where a request stands, whoever holds it."""
+
+    OPEN = "open"
+    ARCHIVED = "archived"
+    FAILED = "failed"
+    SPLIT = "split"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write for a request until ``until`` (epoch seconds of the ledger's clock).
+
+    :param fence: rises by one with every acquisition; a write with an older fence is refused.
+    """
+
+    key: str
+    owner: str
+    fence: int
+    until: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger knows of a request.
+
+    :param children: the windows that a split request became.
+    :param destinations: where it was archived; a memory only, the receipt is the proof.
+    :param forced_by: the run that began the present generation by ``force``; empty otherwise.
+    :param error: why it failed.
+    :param lease: set where the call that returned the entry acquired it.
+    :param held_by: the owner of the live lease, if any.
+    :param held_until: when that lease runs out, epoch seconds.
+    """
+
+    request: ExportRequest
+    state: RequestState = RequestState.OPEN
+    generation: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    children: tuple[ExportWindow, ...] = ()
+    destinations: tuple[str, ...] = ()
+    forced_by: str = ""
+    error: str = ""
+    lease: Lease | None = None
+    held_by: str = ""
+    held_until: float = 0.0
+
+    @property
+    def current(self) -> Attempt | None:
+        """The newest attempt of the present generation."""
+        of_generation = [attempt for attempt in self.attempts if attempt.generation == self.generation]
+        return of_generation[-1] if of_generation else None
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """An answer of the rate budget.
+
+    :param granted: whether a slot was reserved.
+    :param wait: seconds until the reserved slot, or, where none was granted, until asking again makes sense.
+    """
+
+    granted: bool
+    wait: float
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object of the archive.
+
+    :param sha256: hexadecimal; None where the store doesn't keep it.
+    """
+
+    key: str
+    size: int
+    sha256: str | None = None
+    source_etag: str | None = None
+
+
+class RecordingStatus(StrEnum):
+    """What became of a recording."""
+
+    ARCHIVED = "archived"
+    UNAVAILABLE = "unavailable"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ReceiptLine:
+    """What the archive says of one recording.
+
+    :param request_key: the request it was exported for: one receipt belongs to one request.
+    :param reason: why it is absent; None for an archived one.
+    :param metadata: the manifest's metadata for it.
+    """
+
+    recording_id: str
+    status: RecordingStatus
+    job_id: str
+    request_key: str
+    key: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    source_etag: str | None = None
+    reason: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+Receipt = tuple[ReceiptLine, ...]
+
+
+def canonical_key(value: Mapping[str, Any]) -> str:
+    """SHA-256 of ``value`` as canonical JSON: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _utc(time: datetime) -> datetime:
+    """A plain datetime: arithmetic on pendulum's loses a zone that isn't pendulum's own."""
+    time = time.astimezone(UTC)
+    return datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, time.microsecond, UTC)
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds" if time.microsecond else "seconds").replace("+00:00", "Z")
