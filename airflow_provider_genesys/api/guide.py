@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The export API of the guide: ``/api/v2/recordings`` and ``/api/v2/recordings/jobs`` (guide, sections 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_genesys.api.client import GenesysClient
+from airflow_provider_genesys.api.errors import Call, without_secrets
+from airflow_provider_genesys.export.errors import OutcomeUnknown, Passing
+from airflow_provider_genesys.export.model import ExportJob, ExportRequest, ExportWindow, JobStatus, Recording
+
+VOLUME = Call("GET", "/api/v2/recordings", "Recording > Recording > View", "recording:view")
+SUBMIT = Call("POST", "/api/v2/recordings/jobs", "Recording > Job > Create", "recording:job:create", repeatable=False)
+JOB = Call("GET", "/api/v2/recordings/jobs/{job_id}", "Recording > Job > View", "recording:job:view")
+
+_STATUSES = {
+    "completed": JobStatus.COMPLETED,
+    "failed": JobStatus.FAILED,
+    "canceled": JobStatus.CANCELED,
+    "cancelled": JobStatus.CANCELED,
+}
+
+
+class GuideApi:
+    """The guide's endpoints behind the domain's ``ExportApi``."""
+
+    def __init__(self, client: GenesysClient) -> None:
+        self._client = client
+
+    def volume(self, request: ExportRequest) -> int:
+        """How many recordings the window holds: ``total`` of a page of one (guide, edge case 1)."""
+        page = self._client.call(VOLUME, params={**request.filters, **_wire_dates(request.window), "pageSize": 1})
+        total = page.get("total")
+        if not isinstance(total, int) or total < 0:
+            raise Passing(f"{VOLUME}: the page has no 'total' for window {request.window}")
+        return total
+
+    def submit(self, request: ExportRequest) -> str:
+        """Make one export job for the window and return its id."""
+        answer = self._client.call(
+            SUBMIT,
+            body={
+                "type": "export",
+                "filter": {**request.filters, **_wire_dates(request.window)},
+                "jobDetails": [{"type": "recording", "format": request.media_format}],
+            },
+        )
+        job_id = answer.get("jobId") or answer.get("id")
+        if not job_id:
+            raise OutcomeUnknown(f"{SUBMIT}: the answer for window {request.window} has no job id")
+        return str(job_id)
+
+    def job(self, job_id: str) -> ExportJob:
+        """Poll a job once. Recordings without a usable id are refused as a broken answer: none may be lost."""
+        answer = self._client.call(JOB, ids={"job_id": quote(job_id, safe="")})
+        word = str(answer.get("status") or "missing")
+        error = answer.get("error")
+        return ExportJob(
+            job_id=job_id,
+            status=_STATUSES.get(word.lower(), JobStatus.RUNNING),
+            word=word,
+            manifest_url=answer.get("url") or None,
+            expires_at=_epoch(answer.get("expiresAt")),
+            recordings=_recordings(job_id, answer.get("jobDetails") or []),
+            error=without_secrets(_words(error)) if error else None,
+        )
+
+
+def _wire_dates(window: ExportWindow) -> dict[str, str]:
+    """``dateTo`` is inclusive on the wire, hence a millisecond before the window's end."""
+    return {"dateFrom": _wire_time(window.start), "dateTo": _wire_time(window.end - timedelta(milliseconds=1))}
+
+
+def _wire_time(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _epoch(text: object) -> float | None:
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time.timestamp() if time.tzinfo else None
+
+
+def _recordings(job_id: str, details: Iterable[Mapping[str, Any]]) -> tuple[Recording, ...]:
+    recordings: dict[str, Recording] = {}
+    for detail in details:
+        recording_id = detail.get("id") or detail.get("recordingId")
+        if not recording_id:
+            raise Passing(f"job {job_id} lists a recording without an id")
+        known = recordings.get(str(recording_id))
+        if known is None or known.url is None:
+            recordings[str(recording_id)] = Recording(str(recording_id), detail.get("url") or None)
+    return tuple(recordings.values())
+
+
+def _words(error: Any) -> str:
+    if isinstance(error, Mapping):
+        return str(error.get("message") or dict(error))
+    return str(error)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Airflow connection to a Genesys Cloud organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+
+from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
+from airflow_provider_genesys.api.guide import GuideApi
+from airflow_provider_genesys.api.hosts import resolve_hosts
+from airflow_provider_genesys.export.errors import ExportError, InvalidInput
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.hooks.form import EXPORT_APIS, FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_genesys.export.ports import ExportApi
+
+_APIS: dict[str, Callable[[GenesysClient], ExportApi]] = {"guide": GuideApi}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The organisation's rate budgets, as its connection states them."""
+
+    requests_per_minute: int
+    polls_per_minute: int
+
+
+class GenesysHook(BaseHook):
+    """Speaks to one Genesys Cloud organisation with OAuth client credentials.
+
+    The connection's ``host`` is the API host or a full base URL, ``login`` the OAuth client id, ``password`` the client
+    secret; its extras are those of :mod:`airflow_provider_genesys.hooks.form`.
+
+    :param genesys_conn_id: the connection of type ``genesys``.
+    :param connection: the connection itself, where it was looked up already, as on a triggerer's event loop.
+    """
+
+    conn_name_attr = "genesys_conn_id"
+    default_conn_name = "genesys_default"
+    conn_type = "genesys"
+    hook_name = "Genesys Cloud"
+
+    def __init__(self, genesys_conn_id: str = default_conn_name, connection: Connection | None = None) -> None:
+        super().__init__()
+        self.genesys_conn_id = genesys_conn_id
+        if connection is not None:
+            self.connection = connection
+
+    @classmethod
+    async def looked_up(cls, genesys_conn_id: str) -> GenesysHook:
+        """A hook whose connection was read without blocking the event loop."""
+        return cls(genesys_conn_id, await get_async_connection(genesys_conn_id))
+
+    @cached_property
+    def connection(self) -> Connection:
+        return self.get_connection(self.genesys_conn_id)
+
+    @cached_property
+    def settings(self) -> ClientSettings:
+        """Host, client and transport.
+
+        :raises InvalidInput: for an empty host, a wrong scheme, a missing client id or secret, an extra of a wrong type.
+        """
+        connection, extras = self.connection, self._extras
+        if not connection.login or not connection.password:
+            what = "login (the OAuth client id)" if not connection.login else "password (the OAuth client secret)"
+            raise InvalidInput(f"the connection {self.genesys_conn_id!r} has no {what}")
+        return ClientSettings(
+            hosts=resolve_hosts(_host_of(connection), extras.get("login_url")),
+            client_id=connection.login,
+            client_secret=connection.password,
+            proxy=extras.get("proxy") or None,
+            verify=self._verify,
+            timeout=self._number("timeout", least=0.1),
+        )
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(
+            requests_per_minute=int(self._number("requests_per_minute", least=1)),
+            polls_per_minute=int(self._number("polls_per_minute", least=1)),
+        )
+
+    @property
+    def organisation(self) -> Organisation:
+        return Organisation(self.settings.hosts.name, self.settings.client_id)
+
+    @property
+    def allow_private_downloads(self) -> bool:
+        return self._flag("allow_private_downloads")
+
+    def get_conn(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> GenesysClient:
+        """A client of the organisation's API.
+
+        :param tries: how often a request whose fault may pass is made in all.
+        :param before_request: called before every request, for the rate budget.
+        """
+        return GenesysClient(self.settings, tries=tries, before_request=before_request, on_token=mask_secret)
+
+    def get_api(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> ExportApi:
+        """The export API that the connection's ``export_api`` names, for the coordinator."""
+        name = self._extras.get("export_api") or "guide"
+        if name not in _APIS:
+            known = "known, but not in this release" if name in EXPORT_APIS else "unknown"
+            raise InvalidInput(
+                f"the extra 'export_api' of connection {self.genesys_conn_id!r} says {name!r}, which is {known}: "
+                f"use one of {', '.join(_APIS)}"
+            )
+        return _APIS[name](self.get_conn(tries=tries, before_request=before_request))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Log in and ask for the volume of the last hour: what the UI's Test button does."""
+        try:
+            end = datetime.now(UTC).replace(microsecond=0)
+            window = ExportWindow(end - timedelta(hours=1), end)
+            api = self.get_api(tries=1)
+            recordings = api.volume(ExportRequest(self.organisation, window, "mp3"))
+        except ExportError as error:
+            return False, str(error)
+        return True, f"Logged in at {self.settings.hosts.name}; {recordings} recordings in the last hour"
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """The form's standard fields, for Airflow before 3.2."""
+        return {"hidden_fields": HIDDEN, "relabeling": RELABELED, "placeholders": PLACEHOLDERS}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's extra fields, for Airflow before 3.2."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import BooleanField, FloatField, IntegerField, StringField
+        from wtforms.validators import Optional
+
+        kinds = {"boolean": BooleanField, "number": FloatField, "integer": IntegerField, "string": StringField}
+
+        def widget(field: Mapping[str, Any]) -> Any:
+            kind, default = field["schema"]["type"][0], field["schema"].get("default")
+            if kind == "boolean":
+                return BooleanField(field["label"], description=field["description"], default=default)
+            return kinds[kind](
+                field["label"],
+                description=field["description"],
+                default=default,
+                widget=BS3TextFieldWidget(),
+                validators=[Optional()],
+            )
+
+        return {name: widget(field) for name, field in FIELDS.items()}
+
+    @cached_property
+    def _extras(self) -> dict[str, Any]:
+        """The extras of the form, and no others."""
+        given = self.connection.extra_dejson
+        return {name: given[name] for name in FIELDS if given.get(name) not in (None, "")}
+
+    @property
+    def _verify(self) -> bool | str:
+        verify = self._extras.get("verify", True)
+        if isinstance(verify, str) and verify.lower() not in _FLAGS:
+            return verify
+        return self._flag("verify")
+
+    def _flag(self, name: str) -> bool:
+        value = self._extras.get(name, FIELDS[name]["schema"]["default"])
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() not in _FLAGS:
+            raise InvalidInput(f"the extra {name!r} of connection {self.genesys_conn_id!r} must be true or false")
+        return _FLAGS[str(value).lower()]
+
+    def _number(self, name: str, least: float) -> float:
+        value = self._extras.get(name, FIELDS[name]["schema"]["default"])
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = least - 1
+        if number < least:
+            raise InvalidInput(
+                f"the extra {name!r} of connection {self.genesys_conn_id!r} must be a number of at least {least}"
+            )
+        return number
+
+
+_FLAGS = {"true": True, "false": False}
+
+
+def _host_of(connection: Connection) -> str:
+    host = connection.host or ""
+    if connection.port and host and ":" not in host.split("://", 1)[-1]:
+        host = f"{host}:{connection.port}"
+    if connection.schema and host and "://" not in host:
+        host = f"{connection.schema}://{host}"
+    return host
