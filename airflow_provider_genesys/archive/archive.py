@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The archive: the ``Archive`` port over a store and a downloader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from airflow_provider_genesys.archive import layout
+from airflow_provider_genesys.archive.audio import audio
+from airflow_provider_genesys.archive.download import Downloader
+from airflow_provider_genesys.archive.manifests import is_json, read_manifest
+from airflow_provider_genesys.archive.receipts import read_receipt, write_receipt
+from airflow_provider_genesys.archive.retries import Retries
+from airflow_provider_genesys.archive.stores import Store
+from airflow_provider_genesys.archive.transfer import Outcome, Reins, transfer
+from airflow_provider_genesys.export.errors import Passing, Refused, WrongBody
+from airflow_provider_genesys.export.model import ExportWindow, Manifest, Receipt, ReceiptLine, Recording, StoredObject
+
+LARGEST_MANIFEST = 512 * 1024 * 1024
+"""Bytes; a manifest is read into memory, so that there has to be a bound."""
+
+_PAGE_TYPE = re.compile(r".*\b(html|xml)\b")
+
+
+class ObjectArchive:
+    """One destination of the user's object storage.
+
+    :param store: where the objects go.
+    :param downloader: where they come from.
+    :param concurrency: downloads at a time; each holds up to one part of its recording in memory.
+    :param retries: for each recording, and for a manifest.
+    """
+
+    def __init__(
+        self, store: Store, downloader: Downloader, *, concurrency: int = 8, retries: Retries | None = None
+    ) -> None:
+        self._store = store
+        self._downloader = downloader
+        self._concurrency = concurrency
+        self._retries = retries or Retries()
+
+    @property
+    def destination(self) -> str:
+        return self._store.destination
+
+    def receipt(self, window: ExportWindow) -> Receipt | None:
+        document = self._document(layout.receipt_key(window))
+        return None if document is None else read_receipt(document)
+
+    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
+        self._put_document(layout.receipt_key(window), write_receipt(receipt))
+
+    def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
+        key = layout.report_key(interval)
+        self._put_document(key, [json.dumps(report, indent=2).encode(), b"\n"])
+        return key
+
+    def fetch_manifest(self, job_id: str, url: str) -> Manifest | None:
+        """See :meth:`~airflow_provider_genesys.export.ports.Archive.fetch_manifest`.
+
+        :raises Passing: where a page, a broken body or nothing came in each of the tries.
+        :raises Refused: for another 4xx than 403, and for a document beyond all bounds.
+        """
+        try:
+            document = self._retries.call(f"manifest of job {job_id}", lambda: self._download_manifest(url))
+        except _Garbled as error:
+            document = error.document
+        self._put_document(layout.manifest_key(job_id), [document])
+        return read_manifest(job_id, document)
+
+    def manifest(self, job_id: str) -> Manifest | None:
+        document = self._document(layout.manifest_key(job_id))
+        return None if document is None else read_manifest(job_id, document)
+
+    def fetch(
+        self,
+        recordings: Sequence[Recording],
+        media_format: str,
+        *,
+        overwrite: bool,
+        proceed: Callable[[], None],
+    ) -> Iterator[tuple[Recording, Outcome]]:
+        """See :meth:`~airflow_provider_genesys.export.ports.Archive.fetch`.
+
+        ``proceed`` is called by the threads of the transfer, by one at a time, and before each further try as well.
+        """
+        keys = {recording: layout.recording_key(recording.recording_id, media_format) for recording in recordings}
+        self._store.remove_unfinished(keys.values())
+
+        def archive_one(recording: Recording, reins: Reins) -> StoredObject:
+            key = keys[recording]
+            found = None if overwrite else self._found(key)
+            return found or self._download(recording, key, overwrite, reins)
+
+        yield from transfer(
+            recordings, archive_one, proceed=proceed, retries=self._retries, concurrency=self._concurrency
+        )
+
+    def _download(self, recording: Recording, key: str, overwrite: bool, reins: Reins) -> StoredObject:
+        if recording.url is None:
+            raise Refused("there is no URL: its transcoding failed")
+        reins.start()
+        with self._downloader.open(recording.url) as body:
+            stored = self._store.put(
+                key, reins.follow(audio(body)), size=body.size, overwrite=overwrite, source_etag=body.etag
+            )
+            if stored:
+                return StoredObject(key, body.received, body.sha256, body.etag)
+        if found := self._found(key):
+            return found
+        raise Passing(f"{key} was there and went away again")
+
+    def _found(self, key: str) -> StoredObject | None:
+        """What the archive holds already; read back for its checksum where the store doesn't keep one."""
+        found = self._store.find(key)
+        if found is None or found.sha256 is not None:
+            return found
+        chunks = self._store.read(key)
+        if chunks is None:
+            return None
+        size, sha256 = 0, hashlib.sha256()
+        for chunk in chunks:
+            size += len(chunk)
+            sha256.update(chunk)
+        return StoredObject(key, size, sha256.hexdigest(), found.source_etag)
+
+    def _put_document(self, key: str, body: Iterable[bytes]) -> None:
+        self._store.remove_unfinished([key])
+        self._store.put(key, body, overwrite=True)
+
+    def _document(self, key: str) -> bytes | None:
+        chunks = self._store.read(key)
+        return None if chunks is None else b"".join(chunks)
+
+    def _download_manifest(self, url: str) -> bytes:
+        with self._downloader.open(url) as body:
+            if _PAGE_TYPE.match(body.media_type):
+                raise WrongBody(f"{body.host} sent {body.media_type[:80]} in place of a manifest")
+            chunks = []
+            for chunk in body:
+                chunks.append(chunk)
+                if body.received > LARGEST_MANIFEST:
+                    raise Refused(f"{body.host} sent a manifest of more than {LARGEST_MANIFEST} bytes")
+        document = b"".join(chunks)
+        if not is_json(document):
+            raise _Garbled(document)
+        return document
+
+
+class _Garbled(WrongBody):
+    """A manifest that is no JSON. Worth another try; in the end it is archived as it came."""
+
+    def __init__(self, document: bytes) -> None:
+        super().__init__("the manifest is no JSON")
+        self.document = document

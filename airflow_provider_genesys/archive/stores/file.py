@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A directory as a store."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from airflow_provider_genesys.export.errors import ExportFailed, Passing
+from airflow_provider_genesys.export.model import StoredObject
+
+_CHUNK = 1024 * 1024
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_PERMANENT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+
+
+class FileStore:
+    """Objects as files below ``root``, which is created with the first of them.
+
+    A body is written to a file of its own in ``root/.incoming``, flushed to the disk, and only then linked to its key.
+    Its writer holds a lock on it meanwhile: an unlocked file in there is a killed writer's.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / ".incoming"
+
+    @property
+    def destination(self) -> str:
+        return self._root.absolute().as_uri()
+
+    def find(self, key: str) -> StoredObject | None:
+        with self._told(key):
+            try:
+                return StoredObject(key, self._path(key).stat().st_size)
+            except FileNotFoundError:
+                return None
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        with self._told(key):
+            try:
+                file = self._path(key).open("rb")
+            except FileNotFoundError:
+                return None
+
+        def chunks() -> Iterator[bytes]:
+            with file, self._told(key):
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+
+        return chunks()
+
+    def put(
+        self,
+        key: str,
+        body: Iterable[bytes],
+        *,
+        size: int | None = None,
+        overwrite: bool = False,
+        source_etag: str | None = None,
+    ) -> bool:
+        path = self._path(key)
+        incoming = self._incoming / f"{_mark(key)}.{uuid.uuid4().hex}"
+        try:
+            with self._told(key), os.fdopen(self._create(incoming), "wb") as file:
+                self._fill(file, body)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                created = _place(incoming, path, overwrite=overwrite)
+                _flush_directory(path.parent)
+            return created
+        finally:
+            with contextlib.suppress(OSError):
+                incoming.unlink()
+            self._tidy()
+
+    def remove_unfinished(self, keys: Collection[str]) -> None:
+        marks = {_mark(key) for key in keys}
+        with self._told("unfinished files"):
+            for file in self._incoming.glob("*.*"):
+                if file.name.partition(".")[0] in marks and not _is_being_written(file):
+                    file.unlink(missing_ok=True)
+        self._tidy()
+
+    def _fill(self, file: BinaryIO, body: Iterable[bytes]) -> None:
+        written = sum(file.write(chunk) for chunk in body)
+        file.flush()
+        os.fsync(file.fileno())
+        if (size := os.fstat(file.fileno()).st_size) != written:
+            raise Passing(f"{written} bytes were written to {self.destination}, and {size} arrived")
+
+    def _create(self, incoming: Path) -> int:
+        """Create and lock a file. Whoever finishes just then may take the empty directory away under it."""
+        while True:
+            incoming.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(incoming, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+                with contextlib.suppress(OSError):  # a file system without locks
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            raise ValueError(f"not a key: {key!r}")
+        return self._root.joinpath(*parts)
+
+    def _tidy(self) -> None:
+        with contextlib.suppress(OSError):
+            self._incoming.rmdir()
+
+    @contextlib.contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        """Tell an error of the operating system in words."""
+        try:
+            yield
+        except OSError as error:
+            kind = ExportFailed if error.errno in _PERMANENT else Passing
+            raise kind(f"{key} in {self.destination}: {error.strerror or type(error).__name__}") from None
+
+
+def _mark(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _place(incoming: Path, path: Path, *, overwrite: bool) -> bool:
+    """Give a finished file its name in one step; linking, unlike renaming, never replaces."""
+    if overwrite:
+        incoming.replace(path)
+        return True
+    try:
+        os.link(incoming, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # SMB and FUSE have no conditional step: of two writers at one moment the last one stays, whole
+        if path.exists():
+            return False
+        incoming.replace(path)
+    return True
+
+
+def _flush_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_being_written(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

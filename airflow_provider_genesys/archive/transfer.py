@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many recordings at a time: threads, retries, and how a transfer ends early."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from airflow_provider_genesys.archive.progress import Progress
+from airflow_provider_genesys.archive.retries import Retries
+from airflow_provider_genesys.export.errors import Passing, Refused
+from airflow_provider_genesys.export.model import Recording, StoredObject
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 10.0
+"""At most one line of progress in so many seconds."""
+
+Outcome = StoredObject | str
+"""The object, or why there is none."""
+
+
+class Ended(Exception):
+    """No download starts any more. Never leaves this package."""
+
+
+class Reins:
+    """What the threads of one transfer have in common: whether downloads may start, and whether they may go on.
+
+    :param proceed: asked before each download, by one thread at a time; whatever it raises ends the transfer.
+    """
+
+    def __init__(self, proceed: Callable[[], None], progress: Progress) -> None:
+        self._proceed = proceed
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._abandoned = False
+
+    def start(self) -> None:
+        """Ask whether a download may start.
+
+        :raises Ended: where the transfer is ending.
+        """
+        with self._lock:
+            if self._ending.is_set():
+                raise Ended
+            try:
+                self._proceed()
+            except BaseException:
+                self._ending.set()
+                raise
+
+    def follow(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass a download's chunks on and count them.
+
+        :raises Ended: in the middle, where nobody waits for the outcome any more.
+        """
+        for chunk in chunks:
+            if self._abandoned:
+                raise Ended
+            self._progress.received(len(chunk))
+            yield chunk
+
+    def pause(self, seconds: float) -> None:
+        """Wait before another try, unless the transfer ends."""
+        self._ending.wait(seconds)
+
+    def end(self) -> None:
+        """Start nothing more; what runs may finish."""
+        self._ending.set()
+
+    def abandon(self) -> None:
+        """Stop what runs, too."""
+        self._abandoned = True
+        self._ending.set()
+
+
+def transfer(
+    recordings: Sequence[Recording],
+    archive_one: Callable[[Recording, Reins], StoredObject],
+    *,
+    proceed: Callable[[], None],
+    retries: Retries,
+    concurrency: int,
+) -> Iterator[tuple[Recording, Outcome]]:
+    """Archive recordings side by side and yield each one's outcome as it ends.
+
+    A passing fault is tried again and then, like a refused recording, an outcome. Anything else ends the transfer:
+    no download starts after it, those under way finish, their outcomes come, and then it is raised. A generator that
+    is closed stops its downloads in the middle.
+
+    :param archive_one: brings one recording to its key; asks the reins before it downloads.
+    :param concurrency: threads, and so downloads at a time.
+    """
+    progress = Progress(len(recordings))
+    reins = Reins(proceed, progress)
+    waiting = iter(recordings)
+    running: dict[Future[Outcome], Recording] = {}
+    failure: BaseException | None = None
+
+    def outcome(recording: Recording) -> Outcome:
+        what = f"recording {recording.recording_id}"
+        try:
+            return retries.call(what, lambda: archive_one(recording, reins), sleep=reins.pause)
+        except Passing as error:
+            return f"{error} (tried {retries.tries} times)"
+        except Refused as error:
+            return str(error)
+        except BaseException:
+            reins.end()
+            raise
+
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="recording") as threads:
+        try:
+            while True:
+                while failure is None and len(running) < concurrency and (recording := next(waiting, None)):
+                    running[threads.submit(outcome, recording)] = recording
+                if not running:
+                    break
+                done, _ = wait(running, timeout=PROGRESS_SECONDS, return_when=FIRST_COMPLETED)
+                for future in done:
+                    recording = running.pop(future)
+                    if error := future.exception():
+                        failure = failure or _cause(error)
+                        continue
+                    progress.ended(archived=isinstance(future.result(), StoredObject))
+                    yield recording, future.result()
+                if progress.due(PROGRESS_SECONDS):
+                    logger.info("%s", progress)
+        finally:
+            reins.abandon()
+    logger.info("%s", progress)
+    if failure:
+        raise failure
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """What ended the transfer; a thread that merely noticed is no cause."""
+    return None if isinstance(error, Ended) else error

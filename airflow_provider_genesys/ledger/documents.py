@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The domain's dataclasses as flat documents: what a ledger writes, whatever it is made of.
+
+A document's fields are texts, numbers and None, so that it is a SQL row, a Redis hash or a DynamoDB item alike; lists
+and objects in it are JSON text. Windows are written as UTC ISO 8601 of one width: exact, readable, and in text order
+the order of time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_genesys.export.model import (
+    Attempt,
+    AttemptStatus,
+    Entry,
+    ExportRequest,
+    ExportWindow,
+    Organisation,
+    RequestState,
+)
+
+Document = Mapping[str, Any]
+
+ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
+
+
+def request_document(request: ExportRequest) -> dict[str, Any]:
+    """What never changes of a request, its key included."""
+    return {
+        "request_key": request.key,
+        "host": request.organisation.host,
+        "client_id": request.organisation.client_id,
+        **window_document(request.window),
+        "media_format": request.media_format,
+        "filters": json.dumps(dict(request.filters), sort_keys=True),
+    }
+
+
+def state_document(entry: Entry) -> dict[str, Any]:
+    """What a save writes of an entry, but for its attempts."""
+    return {
+        "state": entry.state.value,
+        "generation": entry.generation,
+        "children": windows_text(entry.children),
+        "destinations": json.dumps(entry.destinations),
+        "forced_by": storable(entry.forced_by),
+        "error": storable(entry.error),
+    }
+
+
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """An attempt, field by field."""
+    return {
+        **asdict(attempt),
+        "status": attempt.status.value,
+        "reason": storable(attempt.reason),
+        "error": storable(attempt.error),
+    }
+
+
+def entry_of(document: Document, attempts: Iterable[Attempt]) -> Entry:
+    """Read what :func:`request_document` and :func:`state_document` wrote; the lease is the ledger's to add.
+
+    :param attempts: in any order.
+    """
+    return Entry(
+        request=ExportRequest(
+            organisation=Organisation(host=document["host"], client_id=document["client_id"]),
+            window=window_of(document),
+            media_format=document["media_format"],
+            filters=json.loads(document["filters"]),
+        ),
+        state=RequestState(document["state"]),
+        generation=document["generation"],
+        attempts=in_order(attempts),
+        children=windows_of(document["children"]),
+        destinations=tuple(json.loads(document["destinations"])),
+        forced_by=document["forced_by"],
+        error=document["error"],
+    )
+
+
+def attempt_of(document: Document) -> Attempt:
+    """Read what :func:`attempt_document` wrote; other fields of the document are passed over."""
+    attempt = {name: document[name] for name in ATTEMPT_FIELDS}
+    return Attempt(**{**attempt, "status": AttemptStatus(attempt["status"])})
+
+
+def in_order(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
+    """Attempts as an :class:`Entry` holds them: by generation, then by number."""
+    return tuple(sorted(attempts, key=lambda attempt: (attempt.generation, attempt.number)))
+
+
+def window_document(window: ExportWindow) -> dict[str, str]:
+    """A window as two fields."""
+    return {"window_start": time_text(window.start), "window_end": time_text(window.end)}
+
+
+def window_of(document: Document) -> ExportWindow:
+    """Read what :func:`window_document` wrote."""
+    return ExportWindow(
+        datetime.fromisoformat(document["window_start"]), datetime.fromisoformat(document["window_end"])
+    )
+
+
+def windows_text(windows: Sequence[ExportWindow]) -> str:
+    """Windows as JSON text: a list of pairs."""
+    return json.dumps([[time_text(window.start), time_text(window.end)] for window in windows])
+
+
+def windows_of(text: str) -> tuple[ExportWindow, ...]:
+    """Read what :func:`windows_text` wrote."""
+    return tuple(_window(start, end) for start, end in json.loads(text))
+
+
+def time_text(time: datetime) -> str:
+    """An aware time as UTC ISO 8601 with six decimals and a final Z."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def storable(text: str) -> str:
+    """Other people's words without what some databases refuse: a NUL and half a surrogate pair.
+
+    An error message must never be the reason why a failure could not be written down.
+    """
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _window(start: str, end: str) -> ExportWindow:
+    return ExportWindow(datetime.fromisoformat(start), datetime.fromisoformat(end))
