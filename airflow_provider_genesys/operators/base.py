@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the steps of an export share: connections, leases, the translation of errors, and the ways to wait."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
+
+from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, Passing
+from airflow_provider_genesys.hooks.genesys import GenesysHook
+from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
+from airflow_provider_genesys.versions import DateTimeTrigger
+from airflow_provider_genesys.wiring import DEFAULT_LEDGER, coordinator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_genesys.export.coordinator import Coordinator
+    from airflow_provider_genesys.export.leases import Held
+
+MEDIA_FORMATS = ("mp3", "wav")
+
+DEADLINE = timedelta(hours=50)
+"""How long jobs are waited for: a job that is too large fails only after 48 hours (guide, edge case 1)."""
+
+
+class ExportOperator(BaseOperator):
+    """Base of all steps of an export.
+
+    :param genesys_conn_id: the organisation's connection (templated).
+    :param ledger_conn_id: the ledger's connection; without one of that name, a SQLite file in ``$AIRFLOW_HOME``
+        (templated).
+    :param poll_interval: seconds before a job's first poll, and the least between two (templated).
+    :param max_poll_interval: the most seconds between two polls of a job (templated).
+    :param lease_seconds: how long a window stays held by a run that says nothing more (templated).
+    """
+
+    template_fields: Sequence[str] = (
+        "genesys_conn_id",
+        "ledger_conn_id",
+        "poll_interval",
+        "max_poll_interval",
+        "lease_seconds",
+    )
+    ui_color = "#ff4f1f"
+    ui_fgcolor = "#ffffff"
+
+    def __init__(
+        self,
+        *,
+        genesys_conn_id: str = GenesysHook.default_conn_name,
+        ledger_conn_id: str = DEFAULT_LEDGER,
+        poll_interval: float | str = 15.0,
+        max_poll_interval: float | str = 180.0,
+        lease_seconds: float | str = 300.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.genesys_conn_id = genesys_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self.poll_interval = poll_interval
+        self.max_poll_interval = max_poll_interval
+        self.lease_seconds = lease_seconds
+
+    def _coordinator(self, context: Context, destination: str | None = None, concurrency: int = 8) -> Coordinator:
+        return coordinator(
+            self.genesys_conn_id, self.ledger_conn_id, owner_of(context), self._pace, destination, concurrency
+        )
+
+    @property
+    def _pace(self) -> dict[str, float]:
+        names = ("poll_interval", "max_poll_interval", "lease_seconds")
+        return {name: number(name, getattr(self, name)) for name in names}
+
+    def _defer_for_jobs(self, context: Context, job_ids: list[str], deadline: float) -> NoReturn:
+        """Wait for jobs without a worker slot; ``execute_complete`` goes on.
+
+        ``airflow dags test`` of Airflow 3 hands no kwargs on, so that the deadline begins anew there.
+        """
+        trigger = ExportJobTrigger(
+            job_ids=job_ids,
+            genesys_conn_id=self.genesys_conn_id,
+            ledger_conn_id=self.ledger_conn_id,
+            owner=owner_of(context),
+            deadline=deadline,
+            **self._pace,
+        )
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"deadline": deadline})
+
+    def _defer_for_lease(self, held: Held, **kwargs: Any) -> NoReturn:
+        """Wait while another orchestrator has the window, then look again: it may have archived it."""
+        seconds = min(held.wait, self._pace["max_poll_interval"])
+        self.log.info("The window is held by %s: looking again in %.0f s", held.by, seconds)
+        self.defer(
+            trigger=DateTimeTrigger(moment=datetime.now(UTC) + timedelta(seconds=seconds)),
+            method_name="execute_again",
+            kwargs=kwargs,
+        )
+
+    def execute_again(self, context: Context, event: Any = None) -> Any:
+        """Called after a wait that came to nothing: from the beginning."""
+        return self.execute(context)
+
+
+def owner_of(context: Context) -> str:
+    """Names the orchestrator in the ledger: the same for all tasks and tries of one window in one DAG run."""
+    instance: Any = context["ti"]
+    return f"{run_of(context)}[{instance.map_index}]"
+
+
+def run_of(context: Context) -> str:
+    """Names the DAG run in the ledger."""
+    instance: Any = context["ti"]
+    return f"{instance.dag_id}/{instance.run_id}"
+
+
+def deadline_from_now(timeout: float) -> float:
+    """Epoch seconds of an absolute deadline, which survives restarts."""
+    return time.time() + timeout
+
+
+def status_of(event: Mapping[str, Any] | None) -> str:
+    """The status of a trigger's event.
+
+    :raises AirflowException: for a missing event or an unknown status: never taken for success.
+    """
+    status = str((event or {}).get("status"))
+    if status not in STATUSES:
+        raise AirflowException(f"the trigger came back with status {status!r}, which is none of {sorted(STATUSES)}")
+    return status
+
+
+@contextmanager
+def airflow_errors() -> Iterator[None]:
+    """Tell Airflow which errors a retry may mend, and which it can't."""
+    try:
+        yield
+    except (Passing, LeaseLost) as error:
+        raise AirflowException(str(error)) from error
+    except ExportError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def media_format_of(value: Any) -> str:
+    """A media format that can be asked for.
+
+    :raises InvalidInput: for a missing or another one, ``default`` among them: the platform's raw container can't be
+        decoded (guide, section 1).
+    """
+    if value not in MEDIA_FORMATS:
+        raise InvalidInput(f"media_format is {value!r}: say {' or '.join(MEDIA_FORMATS)} explicitly")
+    return str(value)
+
+
+def filters_of(value: Any) -> dict[str, Any]:
+    """Filters as a JSON object, from an object or its text.
+
+    :raises InvalidInput: for anything else, and for a filter that names the window's own dates.
+    """
+    try:
+        filters = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        filters = value
+    if filters is None or filters == "":
+        return {}
+    if not isinstance(filters, dict):
+        raise InvalidInput(f"filters must be a JSON object, not {value!r}")
+    if own := {"dateFrom", "dateTo"} & filters.keys():
+        raise InvalidInput(f"filters must not say {' or '.join(sorted(own))}: the window does")
+    return filters
+
+
+def number(name: str, value: Any) -> float:
+    """A number from an argument that may be a rendered template.
+
+    :raises InvalidInput: for anything else.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name} must be a number, not {value!r}") from None
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or false from an argument that may be a rendered template.
+
+    :raises InvalidInput: for anything else.
+    """
+    known = {"true": True, "false": False}
+    if str(value).lower() not in known:
+        raise InvalidInput(f"{name} must be true or false, not {value!r}")
+    return known[str(value).lower()]
+
+
+def job_ids_of(value: Any) -> list[str]:
+    """A list of job ids; a single one may come as a string.
+
+    :raises InvalidInput: for anything else.
+    """
+    ids = [value] if isinstance(value, str) else value
+    if not isinstance(ids, Sequence) or not all(isinstance(one, str) and one for one in ids):
+        raise InvalidInput(f"job_ids must be a list of job ids or a single one, not {value!r}")
+    return list(ids)

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of an export: plan its windows, submit their jobs, retrieve their recordings, reconcile the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import AirflowFailException, conf
+
+from airflow_provider_genesys.export.coordinator import Pending
+from airflow_provider_genesys.export.errors import InvalidInput
+from airflow_provider_genesys.export.following import Wait
+from airflow_provider_genesys.export.leases import Held
+from airflow_provider_genesys.export.model import ExportWindow
+from airflow_provider_genesys.export.planning import check_interval
+from airflow_provider_genesys.operators.base import (
+    DEADLINE,
+    ExportOperator,
+    airflow_errors,
+    deadline_from_now,
+    filters_of,
+    flag,
+    job_ids_of,
+    media_format_of,
+    number,
+    run_of,
+    status_of,
+)
+from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_hang
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_genesys.export.reconciliation import Report
+
+_MISSING_SHOWN = 20
+
+
+class _SelectingOperator(ExportOperator):
+    """A step that says what is selected: a media format and filters; and, for an interval, its bounds.
+
+    :param media_format: ``mp3`` or ``wav`` (templated).
+    :param filters: a JSON object, or its text, merged into the job's ``filter`` (templated).
+    """
+
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "media_format", "filters")
+
+    def __init__(self, *, media_format: str, filters: Mapping[str, Any] | str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.media_format = media_format
+        self.filters = filters
+
+
+class PlanExportOperator(_SelectingOperator):
+    """Cuts an interval into windows by volume: a calendar day, blocks of 6 hours, 1 hour, 15 minutes.
+
+    The interval is the run's data interval, or ``start`` to ``end``. It waits, deferred, until recordings have settled.
+    A day is cut once; later runs find the same windows in the ledger. See the guide's edge case 1.
+
+    :param max_recordings_per_job: windows above it are subdivided (templated).
+    :param settle_minutes: how long after the interval's end planning waits (templated).
+    :param start: ISO 8601 time with a zone; wins over the data interval together with ``end`` (templated).
+    :param end: ISO 8601 time with a zone (templated).
+    :param force: cut anew instead of finding the windows of an earlier run (templated).
+    :param timezone: whose calendar days count; the DAG's by default.
+    :return: a list of windows, each an object with ``start`` and ``end``.
+    """
+
+    template_fields: Sequence[str] = (
+        *_SelectingOperator.template_fields,
+        "max_recordings_per_job",
+        "settle_minutes",
+        "start",
+        "end",
+        "force",
+    )
+
+    def __init__(
+        self,
+        *,
+        max_recordings_per_job: int | str = 5000,
+        settle_minutes: float | str = 60.0,
+        start: str | None = None,
+        end: str | None = None,
+        force: bool | str = False,
+        timezone: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_recordings_per_job = max_recordings_per_job
+        self.settle_minutes = settle_minutes
+        self.start = start
+        self.end = end
+        self.force = force
+        self.timezone = timezone
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        """Wait for the interval to settle, then plan."""
+        with airflow_errors():
+            if backfill_would_hang(context):
+                raise InvalidInput(
+                    "this backfill would never see the tasks that are mapped over these windows: set "
+                    "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "
+                    "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
+                )
+            media_format, filters = media_format_of(self.media_format), filters_of(self.filters)
+            limit = int(number("max_recordings_per_job", self.max_recordings_per_job))
+            if limit < 1:
+                raise InvalidInput(f"max_recordings_per_job must be at least 1, not {limit}")
+            interval = interval_of(context, self.start, self.end)
+            self._defer_until_settled(interval)
+            coordinator = self._coordinator(context)
+            selection = coordinator.request(interval, media_format, filters)
+            windows = coordinator.plan(selection, self._timezone, limit, force=flag("force", self.force))
+            longest = conf.getint("core", "max_map_length", fallback=1024)
+            if len(windows) > longest:
+                raise InvalidInput(
+                    f"{interval} makes {len(windows)} windows, more than the {longest} that Airflow maps at once: "
+                    "export a shorter interval, or raise AIRFLOW__CORE__MAX_MAP_LENGTH"
+                )
+        return [window.to_dict() for window in windows]
+
+    def _defer_until_settled(self, interval: ExportWindow) -> None:
+        settled = interval.end + timedelta(minutes=number("settle_minutes", self.settle_minutes))
+        if settled > datetime.now(UTC):
+            self.log.info("Recordings of %s have settled by %s: planning waits for that", interval, settled)
+            self.defer(trigger=DateTimeTrigger(moment=settled), method_name="execute_again")
+
+    @property
+    def _timezone(self) -> tzinfo:
+        return pendulum.timezone(self.timezone) if self.timezone else self.dag.timezone
+
+
+class SubmitExportOperator(_SelectingOperator):
+    """Sees to it that a window has one export job, whoever else asks, whatever died before.
+
+    A window whose receipt proves it archived is left alone. One that has a job goes on with it. One that another run is
+    submitting is waited for, deferred. See the guide's edge case 3.
+
+    :param window: an object with ``start`` and ``end``, as the planner returns it (templated).
+    :param destination: the archive's URI (templated).
+    :param force: begin the window's budget afresh, and export it again (templated).
+    :return: a list of job ids: one, or several where the window was split.
+    """
+
+    template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
+
+    def __init__(
+        self, *, window: Mapping[str, str], destination: str, force: bool | str = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.window = window
+        self.destination = destination
+        self.force = force
+
+    def execute(self, context: Context) -> list[str]:
+        """Claim the window, then submit its job."""
+        with airflow_errors():
+            media_format, filters = media_format_of(self.media_format), filters_of(self.filters)
+            force_run = run_of(context) if flag("force", self.force) else ""
+            coordinator = self._coordinator(context, self.destination)
+            request = coordinator.request(ExportWindow.parse(self.window), media_format, filters)
+            outcome = coordinator.submit(request, force_run)
+        if isinstance(outcome, Held):
+            self._defer_for_lease(outcome)
+        return outcome
+
+
+class RetrieveRecordingsOperator(ExportOperator):
+    """Streams the recordings of completed jobs into the archive, with their manifests and receipts.
+
+    Job ids are all it is given: URLs are fetched afresh, and are never in XCom. Where they run out, the job is
+    resubmitted within its budget and waited for, deferred; what is archived by then is not fetched again. See the
+    guide's section 3 and edge case 2.
+
+    :param job_ids: a list of job ids, or a single one (templated).
+    :param destination: the archive's URI (templated).
+    :param concurrency: downloads at a time.
+    :return: counts by what became of the recordings.
+    """
+
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids", "destination")
+
+    def __init__(self, *, job_ids: list[str] | str, destination: str, concurrency: int = 8, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_ids = job_ids
+        self.destination = destination
+        self.concurrency = concurrency
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Retrieve, or wait for what replaces a job."""
+        return self._retrieve(context, self.job_ids, deadline_from_now(DEADLINE.total_seconds()))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None) -> dict[str, int]:
+        """Go on after a wait for resubmitted jobs."""
+        status, job_ids = status_of(event), job_ids_of((event or {}).get("job_ids"))
+        deadline = deadline or deadline_from_now(DEADLINE.total_seconds())
+        if status == Wait.COMPLETED:
+            return self._retrieve(context, job_ids, deadline)
+        if status != Wait.ATTENTION:
+            raise AirflowFailException(f"jobs {', '.join(job_ids)} did not complete within {DEADLINE}")
+        with airflow_errors():
+            healed = self._coordinator(context, self.destination).heal(job_ids)
+        if isinstance(healed, Held):
+            self._defer_for_lease(healed)
+        self._defer_for_jobs(context, healed, deadline)
+
+    def _retrieve(self, context: Context, job_ids: Any, deadline: float) -> dict[str, int]:
+        with airflow_errors():
+            coordinator = self._coordinator(context, self.destination, self.concurrency)
+            outcome = coordinator.retrieve(job_ids_of(job_ids))
+        if isinstance(outcome, Held):
+            self._defer_for_lease(outcome)
+        if isinstance(outcome, Pending):
+            self._defer_for_jobs(context, outcome.job_ids, deadline)
+        return dict(outcome)
+
+
+class ReconcileExportOperator(_SelectingOperator):
+    """Holds an interval's receipts against its manifests, archives the report, and fails where anything is missing.
+
+    :param windows: what the planner returned (templated).
+    :param destination: the archive's URI (templated).
+    :param on_unavailable: ``report`` or ``fail``: what becomes of a day with recordings that the platform could not
+        provide (templated).
+    :param start: as the planner's (templated).
+    :param end: as the planner's (templated).
+    :return: the report's counts.
+    """
+
+    template_fields: Sequence[str] = (
+        *_SelectingOperator.template_fields,
+        "windows",
+        "destination",
+        "on_unavailable",
+        "start",
+        "end",
+    )
+
+    def __init__(
+        self,
+        *,
+        windows: Iterable[Mapping[str, str]],
+        destination: str,
+        on_unavailable: str = "report",
+        start: str | None = None,
+        end: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.windows = windows
+        self.destination = destination
+        self.on_unavailable = on_unavailable
+        self.start = start
+        self.end = end
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Reconcile, and say so loudly if the interval is incomplete."""
+        if self.windows is None:
+            raise AirflowFailException("the interval was not planned, so that nothing can be said of it: see the plan")
+        with airflow_errors():
+            if self.on_unavailable not in ("report", "fail"):
+                raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
+            coordinator = self._coordinator(context, self.destination)
+            interval = interval_of(context, self.start, self.end)
+            selection = coordinator.request(interval, media_format_of(self.media_format), filters_of(self.filters))
+            report = coordinator.reconcile(selection, [ExportWindow.parse(window) for window in self.windows])
+        self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
+        if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
+            raise AirflowFailException(_what_is_missing(report))
+        return report.counts()
+
+
+def interval_of(context: Context, start: str | None, end: str | None) -> ExportWindow:
+    """The interval of a run: ``start`` to ``end`` where they are given, else the data interval.
+
+    :raises InvalidInput: where there is neither, or it is naive, reversed, unbounded or not over yet.
+    """
+    bounds: tuple[datetime | None, ...]
+    if start or end:
+        bounds = (_time("start", start), _time("end", end))
+    else:
+        known: Any = context
+        bounds = (known.get("data_interval_start"), known.get("data_interval_end"))
+    return check_interval(bounds[0], bounds[1], datetime.now(UTC))
+
+
+def _time(name: str, text: str | None) -> datetime:
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        raise InvalidInput(
+            f"{name} is {text!r}: give 'start' and 'end' together, as ISO 8601 times with a zone"
+        ) from None
+
+
+def _what_is_missing(report: Report) -> str:
+    missing = [str(one) for one in report.missing]
+    lines = [*report.errors, *missing[:_MISSING_SHOWN]]
+    if len(missing) > _MISSING_SHOWN:
+        lines.append(f"and {len(missing) - _MISSING_SHOWN} more, which the report names")
+    counts = f"expected {report.expected}, archived {report.archived}, unavailable {report.unavailable}"
+    return f"the export of {report.interval} is incomplete ({counts}, failed {report.failed}):\n  " + "\n  ".join(lines)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The params of an export DAG, with their schema, and the environment variables that set their defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.providers.common.compat.sdk import Param
+
+PREFIX = "GENESYS_EXPORT_"
+
+_PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "destination": (
+        "file:///tmp/genesys-archive",
+        {"type": "string", "pattern": r"^(s3|file)://.+"},
+        "The archive's URI: `s3://conn_id@bucket/prefix` or `file:///path`",
+    ),
+    "media_format": ("mp3", {"type": "string", "enum": ["mp3", "wav"]}, "What recordings are converted to"),
+    "max_recordings_per_job": (
+        5000,
+        {"type": "integer", "minimum": 1},
+        "Windows with more recordings are subdivided",
+    ),
+    "filters": ({}, {"type": "object"}, "A JSON object merged into the request's `filter`"),
+    "poll_interval": (
+        15,
+        {"type": "number", "exclusiveMinimum": 0},
+        "Seconds before a job's first poll, and the least between two",
+    ),
+    "max_poll_interval": (
+        180,
+        {"type": "number", "exclusiveMinimum": 0},
+        "The most seconds between two polls of a job",
+    ),
+    "settle_minutes": (
+        60,
+        {"type": "number", "minimum": 0},
+        "Planning waits until this long after the interval's end, for recordings that are still being written",
+    ),
+    "on_unavailable": (
+        "report",
+        {"type": "string", "enum": ["report", "fail"]},
+        "What becomes of a day with recordings that the platform could not provide",
+    ),
+    "start": (None, {"type": ["null", "string"], "format": "date-time"}, "With `end`: wins over the data interval"),
+    "end": (None, {"type": ["null", "string"], "format": "date-time"}, "With `start`: wins over the data interval"),
+    "lease_seconds": (
+        300,
+        {"type": "number", "exclusiveMinimum": 0},
+        "How long a window stays held by a run that says nothing more",
+    ),
+    "force": (False, {"type": "boolean"}, "Begin every window's budget afresh and export it again"),
+}
+
+
+def export_params(environment: Mapping[str, str] = os.environ) -> dict[str, Param]:
+    """The params of an export DAG.
+
+    :param environment: where ``GENESYS_EXPORT_DESTINATION``, ``GENESYS_EXPORT_POLL_INTERVAL`` and so on set the
+        defaults of a deployment; all but strings are JSON.
+    :raises ValueError: for a default that is no JSON, or that the schema refuses (``ParamValidationError``): at parse.
+    """
+    return {name: _param(name, environment) for name in _PARAMS}
+
+
+def _param(name: str, environment: Mapping[str, str]) -> Param:
+    default, schema, description = _PARAMS[name]
+    variable = PREFIX + name.upper()
+    if variable in environment:
+        default = _value(variable, environment[variable], schema)
+    param = Param(default, description_md=description, title=name.replace("_", " "), **schema)
+    param.resolve()
+    return param
+
+
+def _value(variable: str, text: str, schema: Mapping[str, Any]) -> Any:
+    if "string" in schema["type"]:
+        return text or None
+    try:
+        return json.loads(text.lower() if schema["type"] == "boolean" else text)
+    except ValueError as error:
+        raise ValueError(
+            f"the environment variable {variable} must be a JSON {schema['type']}, not {text!r}"
+        ) from error

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wait for export jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_genesys.export.following import Wait
+from airflow_provider_genesys.export.leases import Held
+from airflow_provider_genesys.operators.base import (
+    DEADLINE,
+    ExportOperator,
+    airflow_errors,
+    deadline_from_now,
+    job_ids_of,
+    status_of,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class ExportJobSensor(ExportOperator, BaseSensorOperator):
+    """Waits until export jobs have completed, and heals what ends badly on the way.
+
+    A failed job is resubmitted within its budget; one that failed without a word was too large, so that its window is
+    split. A canceled one ends the wait at once. See the guide's section 2 and edge case 1.
+
+    :param job_ids: a list of job ids, or a single one (templated).
+    :param deferrable: wait in the triggerer instead of a worker slot.
+    :return: the list of job ids that have completed: more than were given, after a split.
+    """
+
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids")
+
+    def __init__(
+        self,
+        *,
+        job_ids: list[str] | str,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("timeout", DEADLINE.total_seconds())
+        kwargs.setdefault("poke_interval", 15.0)
+        super().__init__(**kwargs)
+        self.job_ids = job_ids
+        self.deferrable = deferrable
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """One step of the wait, in a worker."""
+        with airflow_errors():
+            job_ids = job_ids_of(self.job_ids)
+            coordinator = self._coordinator(context)
+            progress = coordinator.follow(job_ids)
+            if progress.wait is Wait.ATTENTION:
+                coordinator.heal(job_ids)
+            is_done = progress.wait is Wait.COMPLETED
+            return PokeReturnValue(is_done, coordinator.current_jobs(job_ids) if is_done else None)
+
+    def execute(self, context: Context) -> Any:
+        """Look once, then wait."""
+        if not self.deferrable:
+            return super().execute(context)
+        with airflow_errors():
+            return self._wait(context, job_ids_of(self.job_ids), deadline_from_now(self.timeout))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None) -> list[str]:
+        """Go on after the trigger has seen an end."""
+        status, job_ids = status_of(event), job_ids_of((event or {}).get("job_ids"))
+        if status not in (Wait.COMPLETED, Wait.ATTENTION):
+            message = f"jobs {', '.join(job_ids)} did not complete in {self.timeout:.0f} s"
+            raise AirflowSkipException(message) if self.soft_fail else AirflowSensorTimeout(message)
+        with airflow_errors():
+            return self._wait(context, job_ids, deadline or deadline_from_now(self.timeout))
+
+    def _wait(self, context: Context, job_ids: list[str], deadline: float) -> list[str]:
+        coordinator = self._coordinator(context)
+        progress = coordinator.follow(job_ids)
+        if progress.wait is Wait.COMPLETED:
+            return coordinator.current_jobs(job_ids)
+        if progress.wait is Wait.ATTENTION:
+            healed = coordinator.heal(job_ids)
+            if isinstance(healed, Held):
+                self._defer_for_lease(healed)
+            job_ids = healed
+        self._defer_for_jobs(context, job_ids, deadline)

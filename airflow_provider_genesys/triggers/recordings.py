@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deferred wait for export jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_genesys.export.errors import ExportError, Passing
+from airflow_provider_genesys.export.following import Progress, Wait
+from airflow_provider_genesys.wiring import coordinator_for_trigger
+
+TIMEOUT = "timeout"
+STATUSES = frozenset({Wait.COMPLETED.value, Wait.ATTENTION.value, TIMEOUT})
+"""What an event's ``status`` may be."""
+
+
+class ExportJobTrigger(BaseTrigger):
+    """Polls export jobs within the organisation's budget until all have completed or one needs attention.
+
+    It holds no secret. Whoever restarts it comes to the same moments: polls are counted in the ledger, and the
+    deadline is absolute. Its event has the ``job_ids`` and a ``status`` of :data:`STATUSES`, and no more.
+
+    :param job_ids: ids of the jobs to wait for, as the ledger knows them.
+    :param owner: names the orchestrator in the ledger.
+    :param poll_interval: seconds before a job's first poll, and the least between two.
+    :param max_poll_interval: the most seconds between two polls of a job.
+    :param lease_seconds: how long the jobs' windows stay held without a word from here.
+    :param deadline: when to give up, epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_ids: list[str],
+        genesys_conn_id: str,
+        ledger_conn_id: str,
+        owner: str,
+        poll_interval: float,
+        max_poll_interval: float,
+        lease_seconds: float,
+        deadline: float,
+    ) -> None:
+        super().__init__()
+        self.job_ids = job_ids
+        self.genesys_conn_id = genesys_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self.owner = owner
+        self.poll_interval = poll_interval
+        self.max_poll_interval = max_poll_interval
+        self.lease_seconds = lease_seconds
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class's path and its arguments: JSON scalars and a list of ids."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "job_ids": self.job_ids,
+                "genesys_conn_id": self.genesys_conn_id,
+                "ledger_conn_id": self.ledger_conn_id,
+                "owner": self.owner,
+                "poll_interval": self.poll_interval,
+                "max_poll_interval": self.max_poll_interval,
+                "lease_seconds": self.lease_seconds,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, one step after the other; blocking calls are made in threads."""
+        pace = {
+            "poll_interval": self.poll_interval,
+            "max_poll_interval": self.max_poll_interval,
+            "lease_seconds": self.lease_seconds,
+        }
+        coordinator = await coordinator_for_trigger(self.genesys_conn_id, self.ledger_conn_id, self.owner, pace)
+        while (left := self.deadline - time.time()) > 0:
+            progress = await asyncio.to_thread(self._step, coordinator.follow)
+            if progress.wait is not Wait.RUNNING:
+                yield self._event(progress.wait.value)
+                return
+            await asyncio.sleep(min(progress.seconds, left))
+        yield self._event(TIMEOUT)
+
+    def _step(self, follow: Any) -> Progress:
+        """One step; what the task has to hear about in words, it meets itself when it is told to look."""
+        try:
+            progress: Progress = follow(self.job_ids)
+        except Passing as error:
+            self.log.warning("%s", error)
+            return Progress(Wait.RUNNING, max(error.retry_after or 0.0, self.poll_interval))
+        except ExportError as error:
+            self.log.error("%s", error)
+            return Progress(Wait.ATTENTION)
+        return progress
+
+    def _event(self, status: str) -> TriggerEvent:
+        return TriggerEvent({"job_ids": self.job_ids, "status": status})

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place that turns connection ids and a destination URI into a coordinator."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from sqlalchemy.engine import URL
+
+from airflow_provider_genesys.archive.archive import ObjectArchive
+from airflow_provider_genesys.archive.download import Downloader
+from airflow_provider_genesys.archive.stores.file import FileStore
+from airflow_provider_genesys.archive.stores.s3 import S3Store
+from airflow_provider_genesys.export.coordinator import Coordinator, Pace
+from airflow_provider_genesys.export.errors import InvalidInput, Passing
+from airflow_provider_genesys.hooks.genesys import GenesysHook
+from airflow_provider_genesys.ledger.engines import ledger_engine
+from airflow_provider_genesys.ledger.sql import SqlLedger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_genesys.archive.stores import Store
+    from airflow_provider_genesys.export.ports import Archive, Ledger
+
+DEFAULT_LEDGER = "genesys_ledger"
+
+_LONGEST_WAIT_FOR_BUDGET = 120.0
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where an archive lies: ``scheme://conn_id@bucket/prefix``, or ``file:///path``.
+
+    :param conn_id: the Airflow connection of the store; empty for the store's default one.
+    :param place: bucket; empty for ``file``.
+    :param prefix: what all keys begin with, without slashes at its ends; the directory for ``file``.
+    """
+
+    scheme: str
+    conn_id: str
+    place: str
+    prefix: str
+
+    @classmethod
+    def parse(cls, uri: str) -> Destination:
+        """Read a destination's URI.
+
+        :raises InvalidInput: for a URI without scheme or bucket, with a password, or of a scheme that has no store.
+        """
+        try:
+            parts = urlsplit(uri)
+        except ValueError as error:
+            raise InvalidInput(f"the destination is no URI: {error}") from None
+        if parts.scheme not in _STORES:
+            raise InvalidInput(
+                f"the destination has the scheme {parts.scheme!r}: use one of "
+                f"{', '.join(f'{scheme}://' for scheme in _STORES)}"
+            )
+        if parts.password or parts.query or parts.fragment:
+            raise InvalidInput("the destination holds more than scheme://conn_id@bucket/prefix: no password, no query")
+        if parts.scheme == "file" and (parts.netloc or len(parts.path) < 2):
+            raise InvalidInput("a local destination is an absolute path: file:///path/to/archive")
+        if parts.scheme != "file" and not parts.hostname:
+            raise InvalidInput(f"the destination {parts.scheme}://… names no bucket")
+        return cls(
+            scheme=parts.scheme,
+            conn_id=parts.username or "",
+            place=parts.netloc.rpartition("@")[2],
+            prefix=unquote(parts.path) if parts.scheme == "file" else parts.path.strip("/"),
+        )
+
+
+def coordinator(
+    genesys_conn_id: str,
+    ledger_conn_id: str,
+    owner: str,
+    pace: dict[str, float] | None = None,
+    destination: str | None = None,
+    concurrency: int = 8,
+) -> Coordinator:
+    """A coordinator for a task.
+
+    :param owner: names the orchestrator in the ledger.
+    :param pace: what is not the default of :class:`Pace`, but for the budget, which the connection states.
+    :param destination: the archive's URI, for steps that need one.
+    :param concurrency: downloads at a time.
+    :raises InvalidInput: for a connection or destination that can't be used, before any request.
+    """
+    hook = GenesysHook(genesys_conn_id)
+    try:
+        ledger_connection = BaseHook.get_connection(ledger_conn_id)
+    except AirflowNotFoundException:
+        ledger_connection = None
+    archive = _archive(hook, Destination.parse(destination), concurrency) if destination is not None else None
+    return _wired(hook, _ledger(ledger_conn_id, ledger_connection), owner, pace, archive)
+
+
+async def coordinator_for_trigger(
+    genesys_conn_id: str, ledger_conn_id: str, owner: str, pace: dict[str, float] | None = None
+) -> Coordinator:
+    """A coordinator for a triggerer's event loop: connections are looked up without blocking it.
+
+    Its client makes every request once, since waiting is the trigger's part.
+    """
+    hook = await GenesysHook.looked_up(genesys_conn_id)
+    try:
+        ledger_connection = await get_async_connection(ledger_conn_id)
+    except AirflowNotFoundException:
+        ledger_connection = None
+    return _wired(hook, _ledger(ledger_conn_id, ledger_connection), owner, pace, None, tries=1)
+
+
+def _wired(
+    hook: GenesysHook,
+    ledger: Ledger,
+    owner: str,
+    pace: dict[str, float] | None,
+    archive: Archive | None,
+    tries: int = 5,
+) -> Coordinator:
+    api = hook.get_api(tries=tries, before_request=_request_budget(hook, ledger))
+    full_pace = Pace(**{**(pace or {}), "polls_per_minute": hook.limits.polls_per_minute})  # type: ignore[arg-type]
+    return Coordinator(hook.organisation, api, ledger, owner, full_pace, archive)
+
+
+def _request_budget(hook: GenesysHook, ledger: Ledger) -> Callable[[], None]:
+    organisation, per_minute = str(hook.organisation), hook.limits.requests_per_minute
+
+    def reserve() -> None:
+        reserved = ledger.reserve(organisation, "requests", per_minute, within=_LONGEST_WAIT_FOR_BUDGET)
+        if not reserved.granted:
+            raise Passing("the organisation's request budget is reserved for minutes ahead", reserved.wait)
+        time.sleep(reserved.wait)
+
+    return reserve
+
+
+def _ledger(conn_id: str, connection: Connection | None) -> Ledger:
+    if connection is None:
+        if conn_id != DEFAULT_LEDGER:
+            raise InvalidInput(f"the ledger's connection {conn_id!r} is not defined")
+        home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+        return SqlLedger(ledger_engine(URL.create("sqlite", database=str(home / "genesys_ledger.db"))))
+    if connection.conn_type not in _SQL:
+        raise InvalidInput(
+            f"the ledger's connection {conn_id!r} has the type {connection.conn_type!r}: use one of {', '.join(_SQL)}"
+        )
+    return SqlLedger(ledger_engine(_SQL[connection.conn_type](connection)))
+
+
+def _sqlite_url(connection: Connection) -> URL:
+    """Airflow keeps a SQLite file's path as the host, or as the schema where it came from a URI."""
+    return URL.create("sqlite", database=connection.host or connection.schema)
+
+
+def _postgres_url(connection: Connection) -> URL:
+    tls = {name: str(value) for name, value in connection.extra_dejson.items() if name.startswith("ssl")}
+    return URL.create(
+        "postgresql",
+        username=connection.login,
+        password=connection.password,
+        host=connection.host,
+        port=connection.port,
+        database=connection.schema,
+        query=tls,
+    )
+
+
+_SQL: dict[str, Callable[[Connection], URL]] = {"sqlite": _sqlite_url, "postgres": _postgres_url}
+
+
+def _file_store(destination: Destination) -> Store:
+    return FileStore(Path(destination.prefix))
+
+
+def _s3_store(destination: Destination) -> Store:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    hook = S3Hook(aws_conn_id=destination.conn_id or S3Hook.default_conn_name)
+    return S3Store(hook.get_conn(), destination.place, destination.prefix)
+
+
+_STORES: dict[str, Callable[[Destination], Store]] = {"file": _file_store, "s3": _s3_store}
+
+
+def _archive(hook: GenesysHook, destination: Destination, concurrency: int) -> Archive:
+    settings = hook.settings
+    downloader = Downloader(
+        allow_private=hook.allow_private_downloads,
+        proxy=settings.proxy,
+        verify=settings.verify,
+        timeout=settings.timeout,
+        connections=concurrency,
+    )
+    return ObjectArchive(_STORES[destination.scheme](destination), downloader, concurrency=concurrency)
