@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# Needs python3 (3.11 or 3.12; Airflow 2.11 has no release for 3.13), make and the package registries.
+
+PYTHON ?= python3
+AIRFLOW3 := .venv/bin
+AIRFLOW2 := .venv-airflow2/bin
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 check constraints clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed ## Build .venv with the newest Airflow 3
+install-airflow2: .venv-airflow2/installed ## Build .venv-airflow2 with Airflow 2.11
+
+.venv/installed: LINE := 3
+.venv-airflow2/installed: LINE := 2
+%/installed: pyproject.toml constraints/airflow3.txt constraints/airflow2.txt
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet "pip>=25.1"
+	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt \
+		--group test --group check --editable ".[simulator,postgres]" \
+		--requirement constraints/airflow$(LINE).in
+	touch $@
+
+demo: install ## Export one day from the simulator into ./archive
+	$(AIRFLOW3)/python dev/demo.py
+
+test: test-airflow3 test-airflow2 ## Run all tests on both Airflows
+
+test-airflow3: install
+	$(AIRFLOW3)/python -m pytest $(PYTEST_ARGS)
+
+test-airflow2: install-airflow2
+	$(AIRFLOW2)/python -m pytest $(PYTEST_ARGS)
+
+check: install ## Lint and types
+	$(AIRFLOW3)/ruff check .
+	$(AIRFLOW3)/ruff format --check .
+	$(AIRFLOW3)/mypy
+
+constraints: install ## Pin the newest versions of everything, for both lines
+	$(AIRFLOW3)/python dev/constraints.py
+
+clean: ## Remove the environments and what the demo made
+	rm -rf .venv .venv-airflow2 .demo archive
