@@ -59,7 +59,7 @@ class ObjectArchive:
         self._put_document(key, [json.dumps(report, indent=2).encode(), b"\n"])
         return key
 
-    def fetch_manifest(self, job_id: str, url: str) -> Manifest | None:
+    def fetch_manifest(self, job_id: str, url: str) -> Manifest:
         """See :meth:`~airflow_provider_genesys.export.ports.Archive.fetch_manifest`.
 
         :raises Passing: where a page, a broken body or nothing came in each of the tries.
@@ -139,7 +139,7 @@ class ObjectArchive:
     def _download_manifest(self, url: str) -> bytes:
         with self._downloader.open(url) as body:
             if _PAGE_TYPE.match(body.media_type):
-                raise WrongBody(f"{body.host} sent {body.media_type[:80]} in place of a manifest")
+                raise WrongBody(f"{body.host} sent {body.media_type} in place of a manifest")
             chunks = []
             for chunk in body:
                 chunks.append(chunk)

@@ -20,7 +20,7 @@ def audio(body: Body) -> Iterator[bytes]:
     :raises WrongBody: for a document of text, and for an empty body.
     """
     if _DOCUMENT_TYPE.match(body.media_type):
-        raise WrongBody(f"{body.host} sent {body.media_type[:80]} in place of a recording")
+        raise WrongBody(f"{body.host} sent {body.media_type} in place of a recording")
     for chunk in body:
         if body.received == len(chunk) and _DOCUMENT_START.match(chunk):
             raise WrongBody(f"{body.host} sent a page in place of a recording")

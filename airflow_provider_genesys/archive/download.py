@@ -8,7 +8,6 @@ its host, since the query is its secret.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
@@ -19,7 +18,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 import certifi
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout, make_headers
@@ -34,6 +33,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import parse_url
 
+from airflow_provider_genesys.archive.checksums import declared_md5, declared_sha256
 from airflow_provider_genesys.archive.guard import check_resolved, guarded
 from airflow_provider_genesys.archive.redaction import redact_urllib3
 from airflow_provider_genesys.export.errors import InvalidInput, Passing, Refused, UrlsExpired, WrongBody
@@ -46,6 +46,7 @@ _EXPIRED_CODES = {"ExpiredToken", "TokenRefreshRequired"}
 """S3 answers 400 with one of these, not 403, when the credentials end that a URL was signed with."""
 
 _ERROR_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,80})</Code>")
+_MEDIA_TYPE = re.compile(r"\s*[\w.+-]{1,40}/[\w.+-]{1,80}")
 _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (NameResolutionError, "its name could not be resolved"),
     (ConnectTimeoutError, "it did not accept a connection in time"),
@@ -67,7 +68,7 @@ class Body:
 
     def __init__(self, response: BaseHTTPResponse, host: str) -> None:
         self.host = host
-        self.media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self.media_type = _media_type(response.headers.get("Content-Type", ""))
         self.etag = _kept_etag(response.headers.get("ETag"))
         self.size = _declared_size(response, host)
         self.received = 0
@@ -85,7 +86,8 @@ class Body:
         :raises WrongBody: for a body that is shorter or longer than declared, or not the one of its checksum.
         :raises Passing: for a connection that breaks or goes silent.
         """
-        md5 = hashlib.md5(usedforsecurity=False) if "Content-MD5" in self._response.headers else None
+        expected_md5 = declared_md5(self._response.headers)
+        md5 = hashlib.md5(usedforsecurity=False) if expected_md5 else None
         try:
             for chunk in self._response.stream(_CHUNK, decode_content=False):
                 self.received += len(chunk)
@@ -97,22 +99,16 @@ class Body:
             raise self._broken(error) from None
         if self.size is not None and self.received != self.size:
             raise WrongBody(f"{self.host} declared {self.size} bytes and sent {self.received}")
-        self._compare("Content-MD5", md5.digest() if md5 else None)
-        self._compare("x-amz-checksum-sha256", self._sha256.digest())
+        if md5 and md5.hexdigest() != expected_md5:
+            raise WrongBody(f"{self.host} sent bytes that don't match their MD5")
+        if declared_sha256(self._response.headers) not in (None, self.sha256):
+            raise WrongBody(f"{self.host} sent bytes that don't match their SHA-256")
 
     def _broken(self, error: Exception) -> Passing:
         if isinstance(error, ReadTimeoutError):
             return Passing(f"{self.host} went silent after {self.received} bytes")
         declared = "" if self.size is None else f" of {self.size}"
         return WrongBody(f"{self.host} sent {self.received}{declared} bytes, then the connection broke")
-
-    def _compare(self, header: str, digest: bytes | None) -> None:
-        declared = self._response.headers.get(header)
-        # "checksum-N" is the checksum of N parts' checksums, not of the bytes
-        if declared is None or digest is None or "-" in declared:
-            return
-        if declared.strip() != base64.b64encode(digest).decode():
-            raise WrongBody(f"{self.host} sent bytes that don't match their {header}")
 
 
 class Downloader:
@@ -171,15 +167,15 @@ class Downloader:
             if not location:
                 return response, host
             response.close()
-            url = urljoin(url, location)
+            url = _redirected(url, location, host)
         raise Refused(f"more than {MAX_REDIRECTS} redirects, the last one from {host}")
 
     def _checked_host(self, url: str) -> str:
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
+            parts = parse_url(url)  # as the pool will read it: two parsers can be made to see two hosts
+        except LocationValueError:
             raise Refused("the recording's URL can't be read") from None
+        host = (parts.host or "").strip("[]")
         if parts.scheme not in ({"http", "https"} if self._allow_private else {"https"}):
             raise Refused(
                 f"refused to download over {parts.scheme or 'no scheme'} from {host or 'no host'}: only https is safe; "
@@ -188,8 +184,15 @@ class Downloader:
         if not host:
             raise Refused("the recording's URL names no host")
         if self._proxied and not self._allow_private:
-            check_resolved(host, port or 443)
+            check_resolved(host, parts.port or 443)
         return host
+
+
+def _redirected(url: str, location: str, host: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise Refused(f"{host} redirects to what is no URL") from None
 
 
 def _pool(proxy: str | None, trust: ssl.SSLContext, timeout: Timeout, connections: int) -> PoolManager:
@@ -265,13 +268,19 @@ def _retry_after(value: str | None) -> float | None:
 def _declared_size(response: BaseHTTPResponse, host: str) -> int | None:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "aws-chunked"):
-        raise WrongBody(f"{host} sent a body in {encoding[:40]!r}, which nobody asked for")
+        raise WrongBody(f"{host} sent an encoded body, which nobody asked for")
     declared = response.headers.get("Content-Length")
     if declared is not None and declared.strip().isdigit():
         return int(declared)
     if declared is None and response.headers.get("Transfer-Encoding", "").strip().lower() == "chunked":
         return None
     raise WrongBody(f"{host} sent a body of unknown length: nobody could tell whether it is whole")
+
+
+def _media_type(value: str) -> str:
+    """The type without its parameters, and without whatever else a header can hold: it goes into messages."""
+    found = _MEDIA_TYPE.match(value)
+    return found[0].strip().lower() if found else ""
 
 
 def _kept_etag(value: str | None) -> str | None:

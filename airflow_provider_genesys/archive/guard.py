@@ -37,7 +37,7 @@ def check_resolved(host: str, port: int) -> None:
     """
     try:
         resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return
     for *_, address in resolved:
         check_address(host, str(address[0]))

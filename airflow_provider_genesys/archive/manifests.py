@@ -27,20 +27,20 @@ def is_json(document: bytes) -> bool:
     return True
 
 
-def read_manifest(job_id: str, document: bytes) -> Manifest | None:
+def read_manifest(job_id: str, document: bytes) -> Manifest:
     """The recordings that a manifest lists: a JSON list, or an object with one under a known name.
 
     A duplicate id is one recording; the first entry's metadata stays. Presigned URLs lose their query, since
     metadata goes into receipts.
 
-    :return: None, with a warning, where the document is anything else or one entry has no id: a count that
-        leaves entries out would be no source of truth.
+    :return: without recordings, and with a warning, where the document is anything else or one entry has no id: a
+        count that leaves entries out would be no source of truth.
     """
     try:
         return Manifest(job_id, _recordings(document))
     except (ValueError, RecursionError) as error:
         logger.warning("The manifest of job %s is archived, but lists no recordings in a known form: %s", job_id, error)
-        return None
+        return Manifest(job_id, None)
 
 
 def _recordings(document: bytes) -> Mapping[str, Mapping[str, Any]]:

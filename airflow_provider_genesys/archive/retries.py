@@ -56,7 +56,7 @@ class Retries:
         logger.warning(
             "%s: %s; try %d of %d follows in %.1f s",
             what,
-            _fault(state),
+            str(_fault(state)),
             state.attempt_number + 1,
             self.tries,
             state.upcoming_sleep,

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from airflow_provider_genesys.archive.progress import Progress
 from airflow_provider_genesys.archive.retries import Retries
-from airflow_provider_genesys.export.errors import Passing, Refused
+from airflow_provider_genesys.export.errors import ExportError, Passing, Refused
 from airflow_provider_genesys.export.model import Recording, StoredObject
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 PROGRESS_SECONDS = 10.0
 """At most one line of progress in so many seconds."""
 
-Outcome = StoredObject | str
+Outcome = StoredObject | ExportError
 """The object, or why there is none."""
 
 
@@ -30,14 +30,21 @@ class Reins:
     """What the threads of one transfer have in common: whether downloads may start, and whether they may go on.
 
     :param proceed: asked before each download, by one thread at a time; whatever it raises ends the transfer.
+    :ivar cause: the first error that ended the transfer.
     """
 
     def __init__(self, proceed: Callable[[], None], progress: Progress) -> None:
+        self.cause: BaseException | None = None
         self._proceed = proceed
         self._progress = progress
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._abandoned = False
+
+    @property
+    def are_pulled(self) -> bool:
+        """Whether the transfer is ending."""
+        return self._ending.is_set()
 
     def start(self) -> None:
         """Ask whether a download may start.
@@ -45,13 +52,13 @@ class Reins:
         :raises Ended: where the transfer is ending.
         """
         with self._lock:
-            if self._ending.is_set():
+            if self.are_pulled:
                 raise Ended
             try:
                 self._proceed()
-            except BaseException:
-                self._ending.set()
-                raise
+            except BaseException as error:
+                self.end(error)
+                raise Ended from None
 
     def follow(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass a download's chunks on and count them.
@@ -68,8 +75,9 @@ class Reins:
         """Wait before another try, unless the transfer ends."""
         self._ending.wait(seconds)
 
-    def end(self) -> None:
+    def end(self, cause: BaseException) -> None:
         """Start nothing more; what runs may finish."""
+        self.cause = self.cause or cause
         self._ending.set()
 
     def abandon(self) -> None:
@@ -98,45 +106,40 @@ def transfer(
     progress = Progress(len(recordings))
     reins = Reins(proceed, progress)
     waiting = iter(recordings)
-    running: dict[Future[Outcome], Recording] = {}
-    failure: BaseException | None = None
+    running: dict[Future[Outcome | None], Recording] = {}
 
-    def outcome(recording: Recording) -> Outcome:
+    def outcome(recording: Recording) -> Outcome | None:
         what = f"recording {recording.recording_id}"
         try:
             return retries.call(what, lambda: archive_one(recording, reins), sleep=reins.pause)
+        # An outcome is a new error: the caught one holds on to its frames, and to the part of a recording in them
         except Passing as error:
-            return f"{error} (tried {retries.tries} times)"
+            return Passing(f"{error} (tried {retries.tries} times)", error.retry_after)
         except Refused as error:
-            return str(error)
-        except BaseException:
-            reins.end()
-            raise
+            return Refused(str(error))
+        except Ended:
+            return None
+        except BaseException as error:
+            reins.end(error)
+            return None
 
     with ThreadPoolExecutor(concurrency, thread_name_prefix="recording") as threads:
         try:
             while True:
-                while failure is None and len(running) < concurrency and (recording := next(waiting, None)):
+                while not reins.are_pulled and len(running) < concurrency and (recording := next(waiting, None)):
                     running[threads.submit(outcome, recording)] = recording
                 if not running:
                     break
                 done, _ = wait(running, timeout=PROGRESS_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
-                    recording = running.pop(future)
-                    if error := future.exception():
-                        failure = failure or _cause(error)
-                        continue
-                    progress.ended(archived=isinstance(future.result(), StoredObject))
-                    yield recording, future.result()
+                    recording, ended = running.pop(future), future.result()
+                    if ended is not None:
+                        progress.ended(archived=isinstance(ended, StoredObject))
+                        yield recording, ended
                 if progress.due(PROGRESS_SECONDS):
-                    logger.info("%s", progress)
+                    logger.info("%s", str(progress))
         finally:
             reins.abandon()
-    logger.info("%s", progress)
-    if failure:
-        raise failure
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    """What ended the transfer; a thread that merely noticed is no cause."""
-    return None if isinstance(error, Ended) else error
+    logger.info("%s", str(progress))
+    if reins.cause:
+        raise reins.cause

@@ -56,6 +56,7 @@ def _reason(error: BaseException) -> str:
     return f"{type(original).__name__} {code or ''}".strip()
 
 
+# PostgreSQL's internal errors are among them because a server that has just become a standby refuses writes by one.
 _repeatable = repeatable((OperationalError, InterfaceError, InternalError), _reason)
 
 

@@ -140,7 +140,12 @@ def _delivery(request: web.Request, stored: Stored, simulation: Simulation) -> D
     wanted = request.headers.get("If-Match", "*")
     if wanted != "*" and etag not in (each.strip() for each in wanted.split(",")):
         raise Refusal(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
-    headers = {"Content-Type": stored.body.media_type, "ETag": etag, "Accept-Ranges": "bytes"}
+    headers = {
+        "Content-Type": stored.body.media_type,
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "x-amz-request-id": _request_id(),
+    }
     span = _span(request.headers.get("Range", ""), size)
     if span is None:
         return Delivery(request, simulation, stored, 0, size, 200, headers)
@@ -206,11 +211,15 @@ def _no_such_key() -> Refusal:
     return Refusal(404, "NoSuchKey", "The specified key does not exist.")
 
 
+def _request_id() -> str:
+    return uuid.uuid4().hex[:16].upper()
+
+
 def _xml(request: web.Request, refusal: Refusal) -> web.Response:
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-        f"<Resource>{escape(request.path)}</Resource><RequestId>{uuid.uuid4().hex[:16].upper()}</RequestId></Error>"
+        f"<Resource>{escape(request.path)}</Resource><RequestId>{_request_id()}</RequestId></Error>"
     )
     return web.Response(text=text, status=refusal.status, content_type="application/xml", headers=refusal.headers)
 

@@ -106,8 +106,9 @@ class S3Store:
         if not keys:
             return
         wanted = {self._prefix + key for key in keys}
+        prefix = commonprefix(list(wanted))  # noqa: RUF071 - a prefix of keys is one of characters
         try:
-            for upload in self._open_uploads(commonprefix(list(wanted))):
+            for upload in self._open_uploads(prefix):
                 if upload["Key"] in wanted:
                     self._abort(upload["Key"], upload["UploadId"])
         except _Denied as error:

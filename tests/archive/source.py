@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A source of recordings on loopback that behaves, path by path, as badly as a test wants it to."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+QUERY = "X-Amz-Expires=3600&X-Amz-Signature=verysecret"
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What reached the source. Names of headers are in lower case."""
+
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+
+
+class Source:
+    """Answers each GET by what was set for its path, the last answer again and again.
+
+    :ivar requests: what was asked, in order.
+    """
+
+    def __init__(self, port: int, scheme: str) -> None:
+        self.port = port
+        self.requests: list[Request] = []
+        self._scheme = scheme
+        self._answers: dict[str, list[Answer]] = {}
+        self._lock = threading.Lock()
+
+    def set(self, path: str, *answers: Answer) -> str:
+        """Set a path's answers and return its presigned URL."""
+        self._answers[path] = list(answers)
+        return self.url(path)
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"{self._scheme}://{host}:{self.port}{path}?{QUERY}"
+
+    def asked(self, path: str) -> int:
+        """How often a path was asked for."""
+        return sum(request.path == path for request in self.requests)
+
+    def take(self, handler: BaseHTTPRequestHandler) -> Answer:
+        path = urlsplit(handler.path).path
+        with self._lock:
+            self.requests.append(Request(path, {name.lower(): value for name, value in handler.headers.items()}))
+            answers = self._answers.get(path, [status(404)])
+            return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@contextmanager
+def source_server(context: ssl.SSLContext | None = None) -> Iterator[Source]:
+    """Serve on a free loopback port.
+
+    :param context: for https.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            try:
+                source.take(self)(self)
+            except OSError:
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        source = Source(server.server_port, "https" if context else "http")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield source
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ok(body: bytes, **headers: str) -> Answer:
+    """The body as it should come. Headers are written with ``_`` for ``-``."""
+    return status(200, body, **{"Content_Type": "audio/mpeg", **headers})
+
+
+def status(code: int, body: bytes = b"", **headers: str) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, code, {"Content_Length": str(len(body)), **headers})
+        handler.wfile.write(body)
+
+    return answer
+
+
+def raw(sent: bytes) -> Answer:
+    """Whatever a test wants on the wire, and the end of the connection."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(sent)
+        handler.close_connection = True
+
+    return answer
+
+
+def redirect(location: str) -> Answer:
+    return status(302, Location=location)
+
+
+def truncated(body: bytes, missing: int = 1) -> Answer:
+    """Close the connection before the declared end."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, 200, {"Content_Length": str(len(body) + missing)})
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    return answer
+
+
+def over_long(body: bytes, surplus: bytes) -> Answer:
+    """Send more than was declared."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, 200, {"Content_Length": str(len(body))})
+        handler.wfile.write(body + surplus)
+
+    return answer
+
+
+def chunked(*chunks: bytes, whole: bool = True, **headers: str) -> Answer:
+    """Chunked framing, with or without its last chunk."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, 200, {"Transfer_Encoding": "chunked", **headers})
+        for chunk in chunks:
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        if whole:
+            handler.wfile.write(b"0\r\n\r\n")
+        handler.close_connection = not whole
+
+    return answer
+
+
+def without_length(body: bytes) -> Answer:
+    """A body that ends with its connection, as in HTTP/1.0."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, 200, {"Connection": "close"})
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    return answer
+
+
+def reset(body: bytes) -> Answer:
+    """Send half of the body, then a TCP reset."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, 200, {"Content_Length": str(2 * len(body))})
+        handler.wfile.write(body)
+        handler.wfile.flush()
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(handler.connection.detach())
+
+    return answer
+
+
+def held(body: bytes, release: threading.Event, at: int) -> Answer:
+    """Send ``at`` bytes, then nothing until ``release`` is set, then the rest."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, 200, {"Content_Length": str(len(body))})
+        handler.wfile.write(body[:at])
+        handler.wfile.flush()
+        release.wait(30)
+        handler.wfile.write(body[at:])
+
+    return answer
+
+
+def endless(size: int) -> Answer:
+    """``size`` bytes that nobody holds in memory."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        block = bytes(range(256)) * 4096
+        _head(handler, 200, {"Content_Length": str(size)})
+        for start in range(0, size, len(block)):
+            handler.wfile.write(block[: size - start])
+
+    return answer
+
+
+def _head(handler: BaseHTTPRequestHandler, code: int, headers: Mapping[str, str]) -> None:
+    handler.send_response(code)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A transfer's process: what it leaves behind when it is killed, and how much memory it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_genesys.archive.archive import ObjectArchive
+from airflow_provider_genesys.archive.stores.s3 import PART
+from airflow_provider_genesys.export.model import Recording, StoredObject
+from tests.archive.process import arguments
+from tests.archive.sites import Site
+from tests.archive.source import Source, endless, held, ok
+
+MB = 1_000_000
+
+
+def test_a_killed_transfer_leaves_nothing_over_after_the_next_one(
+    site: Site, source: Source, archive_over: Callable[..., ObjectArchive]
+) -> None:
+    body = bytes(range(256)) * (10 * PART // 256 // 4)
+    release = threading.Event()
+    urls = {name: source.set(f"/{name}", held(body, release, at=len(body) - 1)) for name in ("r1", "r2")}
+    process = subprocess.Popen(arguments(site, urls))
+    try:
+        deadline = time.monotonic() + 20
+        while not (site.underway() and len(site.unfinished()) >= 2):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+        release.set()
+    assert site.objects() == {}
+    assert site.unfinished() != []
+
+    recordings = [Recording(name, source.set(f"/{name}", ok(body))) for name in urls]
+    outcomes = list(archive_over(site.store()).fetch(recordings, "wav", overwrite=False, proceed=lambda: None))
+    assert all(isinstance(outcome, StoredObject) for _, outcome in outcomes)
+    assert {key: hashlib.sha256(found).digest() for key, found in site.objects().items()} == {
+        f"recordings/{name}.wav": hashlib.sha256(body).digest() for name in urls
+    }
+    assert site.unfinished() == []
+
+
+@pytest.mark.parametrize(("count", "size", "most"), [(1, 200 * MB, 60 * MB), (8, 9 * MB, 130 * MB)])
+def test_memory_is_bounded_by_the_downloads_at_a_time(
+    site: Site, source: Source, count: int, size: int, most: int
+) -> None:
+    urls = {f"r{number}": source.set(f"/{number}", endless(size)) for number in range(count)}
+    done = subprocess.run(arguments(site, urls), capture_output=True, check=True, timeout=60)
+    result = json.loads(done.stdout)
+    assert len([outcome for outcome in result["outcomes"] if f"size={size}" in outcome]) == count
+    assert result["grown"] < most, f"grown by {result['grown'] / MB:.0f} MB"

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledgers that have to conform. A new one is a line in each of the two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_genesys.export.ports import Ledger
+from airflow_provider_genesys.ledger.engines import ledger_engine
+from airflow_provider_genesys.ledger.sql import SqlLedger
+
+if TYPE_CHECKING:
+    import pytest
+
+_numbers = count()
+
+
+def open_ledger(address: str, **options: Any) -> Ledger:
+    """Open a ledger at an address, in this process or in another."""
+    return OPENERS[address.partition(":")[0]](address, **options)
+
+
+def _open_sql(address: str, **options: Any) -> Ledger:
+    return SqlLedger(ledger_engine(address), **options)
+
+
+def _sqlite_address(request: pytest.FixtureRequest) -> str:
+    return f"sqlite:///{request.getfixturevalue('tmp_path')}/ledger/ledger.db"
+
+
+def _postgresql_address(request: pytest.FixtureRequest) -> str:
+    """A schema of its own, which is made much faster than a database."""
+    server, database, schema = request.getfixturevalue("postgres"), "ledger", f"test_{next(_numbers)}"
+    with closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {schema}")
+    return f"{server.url(database)}?options=-csearch_path%3D{schema}"
+
+
+ADDRESSES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "sqlite": _sqlite_address,
+    "postgresql": _postgresql_address,
+}
+"""How a test gets an empty ledger's address."""
+
+OPENERS: dict[str, Callable[..., Ledger]] = {
+    "sqlite": _open_sql,
+    "postgresql": _open_sql,
+}
+"""How an address is opened, by its scheme."""

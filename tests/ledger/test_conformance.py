@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger's contract, as ``export/ports.py`` states it, on every backend."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_genesys.export.errors import InvalidInput, LeaseLost
+from airflow_provider_genesys.export.model import (
+    Attempt,
+    AttemptStatus,
+    Entry,
+    ExportRequest,
+    ExportWindow,
+    Lease,
+    Organisation,
+    RequestState,
+    Reservation,
+)
+from airflow_provider_genesys.export.ports import Ledger
+from tests.ledger import racing
+from tests.ledger.backends import open_ledger
+from tests.ledger.racing import Racers
+
+ORGANISATION = Organisation("api.mypurecloud.com", "client")
+DAY = datetime(2024, 5, 1, tzinfo=UTC)
+AT_ONCE = 0.0
+"""Lease seconds of a lease that has run out as soon as it is given."""
+
+
+def hours(start: int, end: int) -> ExportWindow:
+    return ExportWindow(DAY + timedelta(hours=start), DAY + timedelta(hours=end))
+
+
+def asked(window: ExportWindow | None = None, **filters: Any) -> ExportRequest:
+    return ExportRequest(ORGANISATION, window or hours(0, 24), "mp3", filters)
+
+
+def held(entry: Entry) -> Lease:
+    assert entry.lease is not None
+    return entry.lease
+
+
+def as_read(entry: Entry) -> Entry:
+    """What another reader sees of an entry."""
+    return replace(entry, lease=None)
+
+
+def test_an_unknown_request_is_inserted_open_and_held(ledger: Ledger) -> None:
+    before = ledger.now()
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    lease = held(entry)
+    assert (lease.key, lease.owner, lease.fence, lease.seconds) == (asked().key, "ann", 1, 100.0)
+    assert before + 100 <= lease.until <= ledger.now() + 100
+    assert replace(entry, lease=None, held_by="", held_until=0.0) == Entry(asked())
+    assert (entry.held_by, entry.held_until) == ("ann", lease.until)
+    assert ledger.entry(asked().key) == as_read(entry)
+
+
+def test_what_nobody_asked_for_is_not_there(ledger: Ledger) -> None:
+    assert ledger.entry(asked().key) is None
+    assert ledger.find(str(ORGANISATION), "job") is None
+    assert ledger.plan("key") is None
+    assert ledger.volumes("selection", 0.0, 1e10) == {}
+
+
+def test_a_live_lease_keeps_others_away_and_says_who_has_it(ledger: Ledger) -> None:
+    lease = held(ledger.acquire(asked(), "ann", 100.0))
+    refused = ledger.acquire(asked(), "bob", 100.0)
+    assert refused.lease is None
+    assert (refused.held_by, refused.held_until) == ("ann", lease.until)
+    assert ledger.renew(lease).fence == 1
+
+
+def test_the_owner_takes_its_own_lease_again_with_the_next_fence(ledger: Ledger) -> None:
+    first = held(ledger.acquire(asked(), "ann", 100.0))
+    second = held(ledger.acquire(asked(), "ann", 200.0))
+    assert (second.fence, second.seconds) == (first.fence + 1, 200.0)
+    with pytest.raises(LeaseLost):
+        ledger.renew(first)
+
+
+def test_a_lease_that_ran_out_is_free_to_all(ledger: Ledger) -> None:
+    ledger.acquire(asked(), "ann", AT_ONCE)
+    unheld = ledger.entry(asked().key)
+    assert unheld is not None
+    assert (unheld.held_by, unheld.held_until) == ("", 0.0)
+    assert held(ledger.acquire(asked(), "bob", 100.0)).fence == 2
+
+
+def test_a_lease_runs_out_as_time_passes(ledger: Ledger) -> None:
+    ledger.acquire(asked(), "ann", 0.5)
+    assert ledger.acquire(asked(), "bob", 100.0).lease is None
+    time.sleep(0.5)
+    assert held(ledger.acquire(asked(), "bob", 100.0)).owner == "bob"
+
+
+def test_an_exclusive_lease_keeps_its_own_owner_away(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    saved = ledger.save(held(entry), entry, exclusive=True)
+    refused = ledger.acquire(asked(), "ann", 100.0)
+    assert refused.lease is None
+    assert (refused.held_by, refused.held_until) == ("ann", held(saved).until)
+
+
+@pytest.mark.parametrize("owner", ["ann", "bob"])
+def test_an_exclusive_lease_that_ran_out_is_free_to_all(ledger: Ledger, owner: str) -> None:
+    entry = ledger.acquire(asked(), "ann", AT_ONCE)
+    ledger.save(held(entry), entry, exclusive=True)
+    assert held(ledger.acquire(asked(), owner, 100.0)).fence == 2
+
+
+def test_renewing_keeps_a_lease_exclusive_and_saving_ends_it(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    entry = ledger.save(held(entry), entry, exclusive=True)
+    ledger.renew(held(entry))
+    assert ledger.acquire(asked(), "ann", 100.0).lease is None
+    ledger.save(held(entry), entry)
+    assert ledger.acquire(asked(), "ann", 100.0).lease is not None
+
+
+def test_taking_an_exclusive_lease_over_makes_an_ordinary_one(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", AT_ONCE)
+    ledger.save(held(entry), entry, exclusive=True)
+    ledger.acquire(asked(), "ann", 100.0)
+    assert held(ledger.acquire(asked(), "ann", 100.0)).fence == 3
+
+
+def test_renewing_prolongs_from_now(ledger: Ledger) -> None:
+    lease = replace(held(ledger.acquire(asked(), "ann", 1.0)), seconds=500.0)
+    before = ledger.now()
+    renewed = ledger.renew(lease)
+    assert before + 500 <= renewed.until <= ledger.now() + 500
+    assert (renewed.fence, renewed.seconds) == (lease.fence, 500.0)
+    assert ledger.acquire(asked(), "bob", 1.0).held_until == renewed.until
+
+
+def test_saving_renews_the_lease(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    before = ledger.now()
+    saved = ledger.save(held(entry), entry)
+    assert before + 100 <= held(saved).until <= ledger.now() + 100
+    assert held(saved).fence == held(entry).fence
+    assert saved.held_until == held(saved).until
+
+
+def test_a_lease_that_ran_out_is_good_for_its_holder_until_somebody_comes(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", AT_ONCE)
+    assert ledger.save(held(entry), replace(entry, error="late")).error == "late"
+    assert ledger.renew(replace(held(entry), seconds=100.0)).fence == 1
+    assert ledger.acquire(asked(), "bob", 100.0).lease is None
+
+
+def test_a_released_request_is_free_to_all(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    ledger.save(held(entry), entry, exclusive=True)
+    ledger.release(held(entry))
+    assert held(ledger.acquire(asked(), "bob", 100.0)).fence == 2
+    assert held(ledger.acquire(asked(), "bob", 100.0)).fence == 3
+
+
+def test_releasing_a_lost_lease_leaves_the_new_one_alone(ledger: Ledger) -> None:
+    lost = held(ledger.acquire(asked(), "ann", AT_ONCE))
+    ledger.acquire(asked(), "bob", 100.0)
+    ledger.release(lost)
+    assert ledger.acquire(asked(), "ann", 100.0).held_by == "bob"
+
+
+def test_releasing_what_the_ledger_does_not_know_does_nothing(ledger: Ledger) -> None:
+    ledger.release(Lease(asked().key, "ann", 1, 0.0, 100.0))
+    assert ledger.entry(asked().key) is None
+
+
+def test_a_save_under_an_older_fence_writes_nothing(ledger: Ledger) -> None:
+    stale = ledger.acquire(asked(), "ann", AT_ONCE)
+    ledger.acquire(asked(), "bob", 100.0)
+    before = ledger.entry(asked().key)
+    changed = replace(stale, state=RequestState.FAILED, attempts=(Attempt(0, 0, AttemptStatus.SUBMITTED, "job"),))
+    with pytest.raises(LeaseLost) as lost:
+        ledger.save(held(stale), changed)
+    assert str(asked().window) in str(lost.value)
+    assert "bob" in str(lost.value)
+    assert ledger.entry(asked().key) == before
+    assert ledger.find(str(ORGANISATION), "job") is None
+
+
+def test_a_lease_of_a_request_that_the_ledger_does_not_know_is_lost(ledger: Ledger) -> None:
+    lease = Lease(asked().key, "ann", 1, 0.0, 100.0)
+    with pytest.raises(LeaseLost):
+        ledger.renew(lease)
+    with pytest.raises(LeaseLost):
+        ledger.save(lease, Entry(asked()))
+
+
+def test_an_entry_is_not_saved_under_another_requests_lease(ledger: Ledger) -> None:
+    lease = held(ledger.acquire(asked(), "ann", 100.0))
+    with pytest.raises(ValueError, match="lease"):
+        ledger.save(lease, Entry(asked(hours(0, 6))))
+
+
+ATTEMPT = Attempt(
+    number=1,
+    generation=2,
+    status=AttemptStatus.EXPIRED,
+    job_id="job 1",
+    reason="the URLs of job 0 ran out",
+    replaces="job 0",
+    polls=17,
+    recordings=4999,
+    error="Überlast – “try again”; DROP TABLE",
+    submitted_at=1714521600.123456,
+    polled_at=1714521601.25,
+    ended_at=1714521602.5,
+    expires_at=1714608000.75,
+)
+
+
+def test_everything_of_an_entry_comes_back(ledger: Ledger) -> None:
+    request = asked(queue={"name": "Zürich 'A'; --", "ids": [1, 2.5, None, True]}, sign="☎ 😀")
+    entry = ledger.acquire(request, "ann", 100.0)
+    saved = ledger.save(
+        held(entry),
+        replace(
+            entry,
+            state=RequestState.SPLIT,
+            generation=2,
+            attempts=(Attempt(0, 0, AttemptStatus.SUBMITTING), ATTEMPT),
+            children=(hours(0, 6), hours(6, 24)),
+            destinations=("s3://bucket/a", "file:///ä"),
+            forced_by="manual__2024-05-02",
+            error="platform: no",
+        ),
+    )
+    assert saved.attempts == (Attempt(0, 0, AttemptStatus.SUBMITTING), ATTEMPT)
+    assert saved.children == (hours(0, 6), hours(6, 24))
+    assert saved.destinations == ("s3://bucket/a", "file:///ä")
+    assert (saved.state, saved.generation) == (RequestState.SPLIT, 2)
+    assert (saved.forced_by, saved.error) == ("manual__2024-05-02", "platform: no")
+    assert saved.request == request
+    assert ledger.entry(request.key) == as_read(saved)
+    assert as_read(ledger.acquire(request, "bob", 100.0)) == as_read(saved)
+
+
+def test_words_that_a_database_refuses_do_not_hinder_a_save(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    failed = Attempt(0, 0, AttemptStatus.FAILED, error="half a pair: \ud83d")
+    saved = ledger.save(held(entry), replace(entry, error="nul: \0.", attempts=(failed,)))
+    assert saved.error == "nul: ."
+    assert saved.attempts[0].error == "half a pair: ?"
+
+
+def test_a_window_keeps_its_milliseconds(ledger: Ledger) -> None:
+    window = ExportWindow(DAY + timedelta(milliseconds=1), DAY + timedelta(milliseconds=999))
+    assert ledger.acquire(asked(window), "ann", 100.0).request == asked(window)
+
+
+def test_saving_changes_and_adds_attempts_and_forgets_none(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    first = Attempt(0, 0, AttemptStatus.SUBMITTING)
+    entry = ledger.save(held(entry), replace(entry, attempts=(first,)))
+    first = replace(first, status=AttemptStatus.FAILED, job_id="job 0", polls=3)
+    second = Attempt(1, 0, AttemptStatus.SUBMITTED, "job 1", replaces="job 0")
+    entry = ledger.save(held(entry), replace(entry, attempts=(first, second)))
+    assert entry.attempts == (first, second)
+    second = replace(second, status=AttemptStatus.COMPLETED)
+    entry = ledger.save(held(entry), replace(entry, attempts=(second,)))
+    assert entry.attempts == (first, second)
+
+
+def test_attempts_of_a_new_generation_come_after_those_of_the_old(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    old = tuple(Attempt(number, 0, AttemptStatus.FAILED, f"job {number}") for number in range(4))
+    new = Attempt(0, 1, AttemptStatus.SUBMITTED, "job 4")
+    saved = ledger.save(held(entry), replace(entry, generation=1, attempts=(new, *reversed(old))))
+    assert saved.attempts == (*old, new)
+    assert saved.current == new
+
+
+def test_requests_do_not_mix(ledger: Ledger) -> None:
+    one = ledger.acquire(asked(), "ann", 100.0)
+    other = ledger.acquire(asked(queue="a"), "bob", 100.0)
+    ledger.save(held(one), replace(one, attempts=(Attempt(0, 0, AttemptStatus.SUBMITTED, "job"),), error="one"))
+    assert ledger.entry(other.request.key) == as_read(other)
+
+
+def test_a_job_leads_to_its_entry(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    jobs = (Attempt(0, 0, AttemptStatus.FAILED, "job 0"), Attempt(1, 0, AttemptStatus.SUBMITTED, "job 1"))
+    saved = ledger.save(held(entry), replace(entry, attempts=jobs))
+    assert ledger.find(str(ORGANISATION), "job 0") == as_read(saved)
+    assert ledger.find(str(ORGANISATION), "job 1") == as_read(saved)
+    assert ledger.find(str(ORGANISATION), "job 2") is None
+    assert ledger.find("client@api.usw2.pure.cloud", "job 1") is None
+
+
+def test_the_first_plan_is_kept(ledger: Ledger) -> None:
+    assert ledger.keep_plan("key", [hours(0, 24)]) == (hours(0, 24),)
+    assert ledger.keep_plan("key", [hours(0, 6), hours(6, 24)]) == (hours(0, 24),)
+    assert ledger.plan("key") == (hours(0, 24),)
+    assert ledger.plan("other key") is None
+
+
+def test_a_plan_is_replaced_on_demand(ledger: Ledger) -> None:
+    ledger.keep_plan("key", [hours(0, 24)])
+    assert ledger.keep_plan("key", [hours(0, 6), hours(6, 24)], replace=True) == (hours(0, 6), hours(6, 24))
+    assert ledger.plan("key") == (hours(0, 6), hours(6, 24))
+    assert ledger.keep_plan("new key", [hours(0, 6)], replace=True) == (hours(0, 6),)
+
+
+def test_an_empty_plan_is_a_plan(ledger: Ledger) -> None:
+    assert ledger.keep_plan("key", []) == ()
+    assert ledger.plan("key") == ()
+
+
+def test_volumes_are_those_of_windows_that_start_in_the_range(ledger: Ledger) -> None:
+    for start in range(0, 24, 6):
+        ledger.record_volume("selection", hours(start, start + 6), start)
+    ledger.record_volume("other selection", hours(6, 12), 99)
+    since, until = hours(6, 18).start.timestamp(), hours(6, 18).end.timestamp()
+    assert ledger.volumes("selection", since, until) == {hours(6, 12): 6, hours(12, 18): 12}
+
+
+def test_a_volume_that_is_recorded_again_is_the_newer_one(ledger: Ledger) -> None:
+    ledger.record_volume("selection", hours(0, 24), 5)
+    ledger.record_volume("selection", hours(0, 6), 1)
+    ledger.record_volume("selection", hours(0, 24), 7)
+    assert ledger.volumes("selection", 0.0, 1e10) == {hours(0, 24): 7, hours(0, 6): 1}
+
+
+def test_a_budget_lets_as_many_calls_through_as_it_says(address: str) -> None:
+    ledger = open_ledger(address, span=100.0)
+    granted = [ledger.reserve("organisation", "polls", 3) for _ in range(3)]
+    assert granted == [Reservation(granted=True, wait=0.0)] * 3
+    refused = ledger.reserve("organisation", "polls", 3)
+    assert not refused.granted
+    assert 95 < refused.wait <= 100
+    assert not ledger.reserve("organisation", "polls", 3, within=90.0).granted
+
+
+def test_a_slot_to_come_is_reserved_within_the_wait_that_is_offered(address: str) -> None:
+    ledger = open_ledger(address, span=100.0)
+    waits = [ledger.reserve("organisation", "polls", 2, within=1000.0) for _ in range(6)]
+    assert all(reservation.granted for reservation in waits)
+    assert [round(reservation.wait, -1) for reservation in waits] == [0, 0, 100, 100, 200, 200]
+
+
+def test_budgets_do_not_mix(address: str) -> None:
+    ledger = open_ledger(address, span=100.0)
+    names = [("organisation", "polls"), ("organisation", "requests"), ("another", "polls")]
+    assert all(ledger.reserve(*name, 1).granted for name in names)
+    assert not any(ledger.reserve(*name, 1).granted for name in names)
+
+
+def test_a_budget_that_was_changed_holds_at_once(address: str) -> None:
+    ledger = open_ledger(address, span=100.0)
+    assert [ledger.reserve("organisation", "polls", 5).granted for _ in range(5)] == [True] * 5
+    assert not ledger.reserve("organisation", "polls", 2).granted
+    assert [ledger.reserve("organisation", "polls", 7).granted for _ in range(3)] == [True, True, False]
+
+
+def test_a_budget_without_calls_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(InvalidInput, match="per minute"):
+        ledger.reserve("organisation", "polls", 0)
+
+
+def test_a_budget_opens_again_as_time_passes(address: str) -> None:
+    ledger = open_ledger(address, span=0.4)
+    assert [ledger.reserve("organisation", "polls", 2).granted for _ in range(2)] == [True, True]
+    refused = ledger.reserve("organisation", "polls", 2)
+    assert not refused.granted
+    time.sleep(refused.wait)
+    assert ledger.reserve("organisation", "polls", 2).granted
+
+
+def test_of_eight_processes_one_gets_the_lease(address: str, racers: Racers) -> None:
+    entries = racers.race(racing.acquire, address, asked())
+    winners = [entry for entry in entries if entry.lease]
+    assert len(winners) == 1
+    assert held(winners[0]).fence == 1
+    assert {entry.held_by for entry in entries} == {held(winners[0]).owner}
+    assert {entry.held_until for entry in entries} == {held(winners[0]).until}
+
+
+def test_of_eight_processes_one_takes_over_a_lease_that_ran_out(address: str, racers: Racers) -> None:
+    open_ledger(address).acquire(asked(), "ann", AT_ONCE)
+    winners = [entry for entry in racers.race(racing.acquire, address, asked()) if entry.lease]
+    assert [held(entry).fence for entry in winners] == [2]
+
+
+def test_no_two_acquisitions_have_the_same_fence(address: str, racers: Racers) -> None:
+    fences = racers.race(racing.acquire_as_one_owner, address, asked(), 5)
+    assert sorted(fence for of_one in fences for fence in of_one) == list(range(1, 8 * 5 + 1))
+    assert all(of_one == sorted(of_one) for of_one in fences)
+
+
+def test_planners_that_race_get_the_same_plan(address: str, racers: Racers) -> None:
+    plans = [(hours(0, number + 1), hours(number + 1, 24)) for number in range(racers.number)]
+    kept = set(racers.race(racing.keep_plan, address, "key", plans))
+    assert len(kept) == 1
+    assert kept < set(plans)
+
+
+def test_volumes_that_are_recorded_at_the_same_moment_are_one(address: str, racers: Racers) -> None:
+    racers.race(racing.record_volume, address, hours(0, 24))
+    volumes = open_ledger(address).volumes("selection", 0.0, 1e10)
+    assert list(volumes) == [hours(0, 24)]
+    assert volumes[hours(0, 24)] in range(racers.number)
+
+
+def test_processes_that_race_share_one_budget(address: str, racers: Racers) -> None:
+    per_minute, span = 4, 100.0
+    runs = racers.race(racing.reserve, address, per_minute, 5, span)
+    reservations = [reservation for run in runs for reservation in run]
+    assert all(reservation.granted for _, reservation, _ in reservations)
+    earliest = sorted(before + reservation.wait for before, reservation, _ in reservations)
+    latest = sorted(reservation.wait + after for _, reservation, after in reservations)
+    for slot, next_but_budget in zip(earliest, latest[per_minute:], strict=False):
+        assert next_but_budget - slot >= span
+    assert latest[-1] - earliest[0] < span * (len(reservations) / per_minute)

