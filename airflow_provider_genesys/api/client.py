@@ -22,7 +22,7 @@ from airflow_provider_genesys.export.errors import NoAccess, OutcomeUnknown, Pas
 logger = logging.getLogger(__name__)
 
 LONGEST_SLEEP = 180.0
-"""Seconds that a retry may sleep inside a task; who is told to wait longer should defer (platform-api: daily limits)."""
+"""Seconds that a retry may sleep inside a task; told to wait longer, it should defer (platform-api: daily limits)."""
 
 _TOKEN = Call("POST", "/oauth/token", permission="a client with the grant Client Credentials", scope="none")
 
@@ -50,6 +50,17 @@ class _Token:
     expires_at: float
 
 
+class _Bearer(requests.auth.AuthBase):
+    """The token as requests' own kind of authentication: a plain header would give way to a ``.netrc``."""
+
+    def __init__(self, token: _Token) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token.value}"
+        return request
+
+
 _tokens: dict[str, _Token] = {}
 _login = threading.Lock()
 
@@ -61,6 +72,7 @@ class GenesysClient:
     :param tries: how often a request whose fault may pass is made in all; 1 leaves waiting to the caller.
     :param before_request: called before every request, for the organisation's rate budget.
     :param on_token: told of every new token, so that logs can mask it.
+    :param sleep: waits between tries.
     """
 
     def __init__(
@@ -70,19 +82,24 @@ class GenesysClient:
         tries: int = 5,
         before_request: Callable[[], None] = lambda: None,
         on_token: Callable[[str], None] = lambda token: None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
         self._before_request = before_request
         self._on_token = on_token
         self._session = requests.Session()
-        self._session.verify = settings.verify
-        if settings.proxy:
-            self._session.proxies = {"https": settings.proxy, "http": settings.proxy}
+        # Given with each request, since the environment's REQUESTS_CA_BUNDLE and HTTPS_PROXY win over a session's.
+        self._transport: dict[str, Any] = {
+            "timeout": (min(10.0, settings.timeout), settings.timeout),
+            "verify": settings.verify,
+            "proxies": {"https": settings.proxy, "http": settings.proxy} if settings.proxy else None,
+        }
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(tries),
             wait=_wait,
             retry=tenacity.retry_if_exception(_is_worth_a_retry),
             before_sleep=_log_retry,
+            sleep=sleep,
             reraise=True,
         )
 
@@ -121,7 +138,7 @@ class GenesysClient:
         if response.status_code == 401:
             self._before_request()
             response = self._send(call, url, self._token(refused=token), params, body)
-        if not response.ok:
+        if response.status_code >= 300:
             raise error_of(call, response)
         try:
             answer = response.json()
@@ -132,13 +149,13 @@ class GenesysClient:
         return answer
 
     def _send(self, call: Call, url: str, token: _Token, params: Any, body: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {token.value}", "Accept": "application/json"}
-        return self._exchange(call, url, headers=headers, params=params, json=body)
+        return self._exchange(
+            call, url, auth=_Bearer(token), headers={"Accept": "application/json"}, params=params, json=body
+        )
 
     def _exchange(self, call: Call, url: str, **options: Any) -> requests.Response:
-        timeout = (min(10.0, self.settings.timeout), self.settings.timeout)
         try:
-            return self._session.request(call.method, url, timeout=timeout, allow_redirects=False, **options)
+            return self._session.request(call.method, url, allow_redirects=False, **self._transport, **options)
         except requests.exceptions.SSLError as error:
             raise NoAccess(f"{call}: TLS with {_host(url)} failed: {_cause(error)}; see the extra 'verify'") from None
         except requests.exceptions.RequestException as error:

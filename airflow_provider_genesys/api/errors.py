@@ -105,7 +105,7 @@ def retry_after(response: requests.Response) -> float | None:
     value = response.headers.get("Retry-After", "").strip()
     if not value:
         return None
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     try:
         when = parsedate_to_datetime(value)
@@ -126,5 +126,5 @@ def _advice(call: Call, status: int) -> str:
     if status == 403:
         return f". The OAuth client needs the permission {call.permission} and the scope {call.scope}"
     if status == 404:
-        return ". If this endpoint does not exist in your organisation, the connection's extra 'export_api' names the wrong API"
+        return ". If your organisation has no such endpoint, the connection's extra 'export_api' names the wrong API"
     return ""

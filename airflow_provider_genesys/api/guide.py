@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_genesys.api.client import GenesysClient
-from airflow_provider_genesys.api.errors import Call, without_secrets
+from airflow_provider_genesys.api.errors import ApiRefused, Call, without_secrets
 from airflow_provider_genesys.export.errors import OutcomeUnknown, Passing
 from airflow_provider_genesys.export.model import ExportJob, ExportRequest, ExportWindow, JobStatus, Recording
 
@@ -55,17 +55,27 @@ class GuideApi:
         return str(job_id)
 
     def job(self, job_id: str) -> ExportJob:
-        """Poll a job once. Recordings without a usable id are refused as a broken answer: none may be lost."""
-        answer = self._client.call(JOB, ids={"job_id": quote(job_id, safe="")})
+        """Poll a job once.
+
+        A job that the platform doesn't know any more has failed in its words, so that it is submitted again.
+        Recordings without a usable id are refused as a broken answer: none may be lost.
+        """
+        try:
+            answer = self._client.call(JOB, ids={"job_id": quote(job_id, safe="")})
+        except ApiRefused as refused:
+            if refused.body.status != 404:
+                raise
+            return ExportJob(job_id, JobStatus.FAILED, "not found", error=str(refused.body))
         word = str(answer.get("status") or "missing")
+        status = _STATUSES.get(word.lower(), JobStatus.RUNNING)
         error = answer.get("error")
         return ExportJob(
             job_id=job_id,
-            status=_STATUSES.get(word.lower(), JobStatus.RUNNING),
+            status=status,
             word=word,
             manifest_url=answer.get("url") or None,
             expires_at=_epoch(answer.get("expiresAt")),
-            recordings=_recordings(job_id, answer.get("jobDetails") or []),
+            recordings=_recordings(job_id, answer.get("jobDetails")) if status is JobStatus.COMPLETED else (),
             error=without_secrets(_words(error)) if error else None,
         )
 
@@ -89,10 +99,10 @@ def _epoch(text: object) -> float | None:
     return time.timestamp() if time.tzinfo else None
 
 
-def _recordings(job_id: str, details: Iterable[Mapping[str, Any]]) -> tuple[Recording, ...]:
+def _recordings(job_id: str, details: Iterable[Any] | None) -> tuple[Recording, ...]:
     recordings: dict[str, Recording] = {}
-    for detail in details:
-        recording_id = detail.get("id") or detail.get("recordingId")
+    for detail in details or ():
+        recording_id = (detail.get("id") or detail.get("recordingId")) if isinstance(detail, Mapping) else None
         if not recording_id:
             raise Passing(f"job {job_id} lists a recording without an id")
         known = recordings.get(str(recording_id))

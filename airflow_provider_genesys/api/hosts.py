@@ -52,14 +52,14 @@ def resolve_hosts(host: str | None, login_url: str | None = None) -> Hosts:
 
 
 def _base_url(text: str, setting: str) -> str:
-    if "://" not in text:
-        text = f"{'http' if _is_loopback(urlsplit(f'//{text}').hostname) else 'https'}://{text}"
     try:
+        if "://" not in text:
+            text = f"{'http' if _is_loopback(urlsplit(f'//{text}').hostname) else 'https'}://{text}"
         parts = urlsplit(text)
         hostname, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidInput(f"the connection's {setting} {text!r} is no URL: {error}") from None
-    if not hostname or parts.query or parts.fragment or parts.username:
+    except ValueError:
+        hostname = None
+    if not hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise InvalidInput(
             f"the connection's {setting} must be a host or a base URL such as https://api.mypurecloud.com"
         )
@@ -67,7 +67,9 @@ def _base_url(text: str, setting: str) -> str:
         raise InvalidInput(f"the connection's {setting} {text!r} must use https: a client secret is sent there")
     if parts.scheme not in ("http", "https"):
         raise InvalidInput(f"the connection's {setting} {text!r} has the scheme {parts.scheme!r}: use https")
-    netloc = f"api.{parts.netloc}" if setting == "host" and parts.netloc in REGIONS else parts.netloc
+    netloc = parts.netloc.lower()
+    if setting == "host" and netloc in REGIONS:
+        netloc = f"api.{netloc}"
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
 
 

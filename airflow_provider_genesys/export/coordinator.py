@@ -187,6 +187,9 @@ class Coordinator:
         for entry in self._entries(job_ids):
             try:
                 outcome = self._retrieve_one(entry)
+            except LeaseLost as error:
+                logger.warning("%s", error)
+                outcome = self._leases.held_elsewhere(self.ledger.entry(entry.request.key) or entry)
             except ExportError as error:
                 logger.error("%s", error)
                 errors.append(error)
@@ -267,9 +270,6 @@ class Coordinator:
         except UrlsExpired as expired:
             logger.warning("Window %s: %s", entry.request.window, expired)
             return self.resubmit(entry.request, str(expired))
-        except LeaseLost as error:
-            logger.warning("%s", error)
-            return self._leases.held_elsewhere(self.ledger.entry(entry.request.key) or entry)
 
     def _job_ids_or_held(
         self, request: ExportRequest, submission: Callable[[], list[Entry] | Held]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of the domain as frozen dataclasses. Times are aware datetimes in UTC, or epoch seconds where they end in ``_at``."""
+"""The words of the domain as frozen dataclasses.
+
+Times are aware datetimes in UTC, or epoch seconds where they end in ``_at``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ MAX_RESUBMISSIONS = 3
 
 @dataclass(frozen=True, order=True)
 class ExportWindow:
-    """A half-open interval ``[start, end)``, kept in UTC.
+    """A half-open interval ``[start, end)``, kept in UTC and, as on the wire, in whole milliseconds.
 
     :param start: first instant of the window, aware.
     :param end: first instant after it, aware.
@@ -154,9 +157,13 @@ class Manifest:
 
 
 class AttemptStatus(StrEnum):
-    """The life of an attempt, from before its ``POST`` to its job's end."""
+    """The life of an attempt, from before its ``POST`` to its job's end.
+
+    ``POSTPONED``: its ``POST`` surely made no job, so that the attempt is still to be made and costs no budget.
+    """
 
     SUBMITTING = "submitting"
+    POSTPONED = "postponed"
     SUBMITTED = "submitted"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -311,9 +318,10 @@ def canonical_key(value: Mapping[str, Any]) -> str:
 
 
 def _utc(time: datetime) -> datetime:
-    """A plain datetime: arithmetic on pendulum's loses a zone that isn't pendulum's own."""
+    """A plain datetime of whole milliseconds: arithmetic on pendulum's loses a zone that isn't pendulum's own."""
     time = time.astimezone(UTC)
-    return datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, time.microsecond, UTC)
+    whole = time.microsecond // 1000 * 1000
+    return datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, whole, UTC)
 
 
 def _iso(time: datetime) -> str:

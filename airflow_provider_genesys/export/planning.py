@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.model import ExportWindow
@@ -61,13 +62,14 @@ def cut_day(day: ExportWindow, volume: Volume, limit: int) -> list[ExportWindow]
 
 
 def _subdivide(
-    window: ExportWindow, recordings: int | None, volume: Volume, limit: int, lengths: tuple[timedelta, ...]
+    window: ExportWindow, recordings: int | None, volume: Volume, limit: int, lengths: Sequence[timedelta]
 ) -> Iterator[ExportWindow]:
-    if recordings is None or recordings <= limit or not lengths:
+    shorter = [length for length in lengths if length < window.length]
+    if recordings is None or recordings <= limit or not shorter:
         yield window
         return
-    for block in blocks(window, lengths[0]):
-        yield from _subdivide(block, volume(block), volume, limit, lengths[1:])
+    for block in blocks(window, shorter[0]):
+        yield from _subdivide(block, volume(block), volume, limit, shorter[1:])
 
 
 def blocks(window: ExportWindow, length: timedelta) -> list[ExportWindow]:
@@ -84,7 +86,7 @@ def quarters(window: ExportWindow) -> list[ExportWindow]:
     if parts < 2:
         return []
     edges = [window.start + n * (window.length // parts // _MS) * _MS for n in range(parts)] + [window.end]
-    return [ExportWindow(start, end) for start, end in zip(edges, edges[1:], strict=False)]
+    return [ExportWindow(start, end) for start, end in pairwise(edges)]
 
 
 _MS = timedelta(milliseconds=1)
@@ -98,9 +100,11 @@ def volume_from_history(window: ExportWindow, timezone: tzinfo, history: Mapping
 
 
 def _weeks_before(window: ExportWindow, weeks: int, timezone: tzinfo) -> ExportWindow:
-    """The same wall-clock times, ``weeks`` earlier."""
-    shift = timedelta(weeks=weeks)
-    return ExportWindow(window.start.astimezone(timezone) - shift, window.end.astimezone(timezone) - shift)
+    """The same wall-clock times, ``weeks`` earlier; the same length where a change of clocks leaves nothing of it."""
+    start, end = (
+        (time.astimezone(timezone) - timedelta(weeks=weeks)).astimezone(UTC) for time in (window.start, window.end)
+    )
+    return ExportWindow(start, end if end > start else start + window.length)
 
 
 def _remembered(window: ExportWindow, history: Mapping[ExportWindow, int]) -> int | None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the domain asks of the world. ``api/``, ``ledger/`` and ``archive/`` implement these and don't know each other."""
+"""What the domain asks of the world.
+
+``api/``, ``ledger/`` and ``archive/`` implement these protocols and don't know each other.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,8 @@ class Ledger(Protocol):
 
         A lease saved as exclusive is not even its owner's to take again before it runs out.
 
-        :return: the entry; its ``lease`` is set where it was acquired, else ``held_by`` and ``held_until`` say who has it.
+        :return: the entry; its ``lease`` is set where it was acquired, else ``held_by`` and ``held_until`` say who has
+            it.
         """
 
     def save(self, lease: Lease, entry: Entry, *, exclusive: bool = False) -> Entry:

@@ -159,7 +159,7 @@ class Retrieval:
                         faults[recording.recording_id] = outcome
                     lines[recording.recording_id] = line
             except UrlsExpired as expired:
-                _mark_expired(lines, missing)
+                _mark_expired(lines, [recording for recording in missing if recording.recording_id not in faults])
                 return faults, expired
             missing = [recording for recording in missing if isinstance(faults.get(recording.recording_id), Passing)]
             if not missing or not rounds_left:

@@ -11,7 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, OutcomeUnknown, Passing, Refused
+from airflow_provider_genesys.export.errors import (
+    ExportFailed,
+    InvalidInput,
+    NoAccess,
+    OutcomeUnknown,
+    Passing,
+    Refused,
+)
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import (
     MAX_RESUBMISSIONS,
@@ -138,6 +145,7 @@ class Submission:
             raise ExportFailed(_end_of(entry))
 
     def _ensure_jobs_of_children(self, entry: Entry, force_run: str) -> list[Entry] | Held:
+        force_run = force_run or entry.forced_by  # what began the parent afresh means its children, too
         outcomes = [self.ensure_job(replace(entry.request, window=window), force_run) for window in entry.children]
         held = [outcome for outcome in outcomes if isinstance(outcome, Held)]
         if held:
@@ -171,12 +179,17 @@ class Submission:
                 last_error, asked = str(error), error.retry_after
                 unknown = replace(attempt, status=AttemptStatus.UNKNOWN, error=last_error)
                 entry = self.leases.save(_with(begun, unknown))
+                if (asked or 0.0) > _LONGEST_PAUSE:
+                    raise
             except Passing as error:
                 logger.warning("Window %s was not submitted: %s", entry.request.window, error)
                 last_error, asked = str(error), error.retry_after
-                entry = self.leases.save(replace(begun, attempts=entry.attempts))
+                entry = self._postponed(begun, attempt)
                 if (asked or 0.0) > _LONGEST_PAUSE:
                     raise
+            except NoAccess:
+                self.leases.release(self._postponed(begun, attempt))
+                raise
             except Refused as error:
                 refused = replace(attempt, status=AttemptStatus.FAILED, error=str(error), ended_at=self.ledger.now())
                 self.leases.release(self.leases.save(_with(begun, refused)))
@@ -190,6 +203,8 @@ class Submission:
 
     def _announced(self, entry: Entry) -> Attempt:
         current = entry.current
+        if current is not None and current.status is AttemptStatus.POSTPONED:
+            return replace(current, status=AttemptStatus.SUBMITTING, submitted_at=self.ledger.now())
         return Attempt(
             number=0 if current is None else current.number + 1,
             generation=entry.generation,
@@ -199,9 +214,13 @@ class Submission:
             submitted_at=self.ledger.now(),
         )
 
+    def _postponed(self, entry: Entry, attempt: Attempt) -> Entry:
+        """The ledger forgets no attempt, hence one that made no job stays, to be made the next time."""
+        return self.leases.save(_with(entry, replace(attempt, status=AttemptStatus.POSTPONED)))
+
     def _refuse_beyond_budget(self, entry: Entry) -> None:
         current = entry.current
-        if current is None or current.number < MAX_RESUBMISSIONS:
+        if current is None or current.number < MAX_RESUBMISSIONS or current.status is AttemptStatus.POSTPONED:
             return
         failed = self.leases.save(replace(entry, state=RequestState.FAILED, error=_reason(current)))
         self.leases.release(failed)

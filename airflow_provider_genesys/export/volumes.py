@@ -42,7 +42,8 @@ class Volumes:
                 raise
             except (Passing, Refused) as error:
                 logger.warning("No estimate for window %s, so the ledger's history decides: %s", window, error)
-        return volume_from_history(window, self.timezone, self._history)
+        remembered = volume_from_history(window, self.timezone, self._history)
+        return None if remembered is None else max(1, remembered)  # no history proves a window empty
 
     @cached_property
     def _history(self) -> Mapping[ExportWindow, int]:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.connection import get_async_connection
@@ -69,7 +71,7 @@ class GenesysHook(BaseHook):
     def settings(self) -> ClientSettings:
         """Host, client and transport.
 
-        :raises InvalidInput: for an empty host, a wrong scheme, a missing client id or secret, an extra of a wrong type.
+        :raises InvalidInput: for an empty host, a wrong scheme, a missing client id or secret, a wrong extra.
         """
         connection, extras = self.connection, self._extras
         if not connection.login or not connection.password:
@@ -166,9 +168,14 @@ class GenesysHook(BaseHook):
     @property
     def _verify(self) -> bool | str:
         verify = self._extras.get("verify", True)
-        if isinstance(verify, str) and verify.lower() not in _FLAGS:
-            return verify
-        return self._flag("verify")
+        if isinstance(verify, bool) or str(verify).lower() in _FLAGS:
+            return self._flag("verify")
+        if not Path(str(verify)).exists():
+            raise InvalidInput(
+                f"the extra 'verify' of connection {self.genesys_conn_id!r} must be true, false or the path of a CA "
+                f"bundle, and there is none at {str(verify)!r}"
+            )
+        return str(verify)
 
     def _flag(self, name: str) -> bool:
         value = self._extras.get(name, FIELDS[name]["schema"]["default"])
@@ -184,7 +191,7 @@ class GenesysHook(BaseHook):
             number = float(value)
         except (TypeError, ValueError):
             number = least - 1
-        if number < least:
+        if not least <= number < math.inf:
             raise InvalidInput(
                 f"the extra {name!r} of connection {self.genesys_conn_id!r} must be a number of at least {least}"
             )

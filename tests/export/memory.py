@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Genesys Cloud, its storage and an archive in memory, which behave as badly as a test wants them to."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+from airflow_provider_genesys.export.errors import ExportError, OutcomeUnknown, Passing, UrlsExpired
+from airflow_provider_genesys.export.model import (
+    ExportJob,
+    ExportRequest,
+    ExportWindow,
+    JobStatus,
+    Manifest,
+    Receipt,
+    ReceiptLine,
+    Recording,
+    StoredObject,
+)
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+SIGNATURE = "signature-that-nobody-may-see"
+
+
+class Clock:
+    """A clock that stands still until somebody sleeps.
+
+    :ivar slept: every sleep, in seconds.
+    """
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now.timestamp()
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of one submission.
+
+    :param ends: the job's end, after ``seconds``; the platform's ``words`` come with it.
+    :param raises: what the ``POST`` raises.
+    :param makes_job: whether there is a job all the same.
+    :param until_then: the job's status before its end.
+    :param lives: seconds from its end for which the job's URLs live; None: it doesn't say, they live for ever.
+    :param listed: ids of the job's recordings; None: the calls of its window.
+    :param unavailable: ids whose URL is null.
+    :param manifest: ids that the manifest lists; None: those of the job.
+    :param manifest_reads: whether the manifest has a known form.
+    :param has_manifest: whether the job has a URL of a manifest at all.
+    """
+
+    ends: JobStatus = JobStatus.COMPLETED
+    seconds: float = 0.0
+    words: str | None = None
+    raises: ExportError | None = None
+    makes_job: bool = True
+    until_then: str = "processing"
+    lives: float | None = 3600.0
+    listed: tuple[str, ...] | None = None
+    unavailable: frozenset[str] = frozenset()
+    manifest: tuple[str, ...] | None = None
+    manifest_reads: bool = True
+    has_manifest: bool = True
+
+
+COMPLETES = Fate()
+FAILS = Fate(JobStatus.FAILED, words="worker aborted")
+FAILS_SILENTLY = Fate(JobStatus.FAILED)
+IS_CANCELED = Fate(JobStatus.CANCELED, words="canceled by an administrator")
+LOSES_ITS_ANSWER = Fate(raises=OutcomeUnknown("the connection was lost; the job may exist or not"))
+
+
+def is_refused(error: ExportError) -> Fate:
+    """The ``POST`` is answered, and there is no job."""
+    return Fate(raises=error, makes_job=False)
+
+
+def is_too_busy(retry_after: float | None = None) -> Fate:
+    """429."""
+    return is_refused(Passing("over the organisation's rate limit", retry_after))
+
+
+@dataclass
+class MemoryJob:
+    """A job at the platform."""
+
+    job_id: str
+    request: ExportRequest
+    fate: Fate
+    submitted_at: float
+    polls: int = 0
+
+    @property
+    def ended_at(self) -> float:
+        return self.submitted_at + self.fate.seconds
+
+    @property
+    def expires_at(self) -> float | None:
+        return None if self.fate.lives is None else self.ended_at + self.fate.lives
+
+
+class MemoryApi:
+    """An :class:`~airflow_provider_genesys.export.ports.ExportApi`: a platform with calls at given times.
+
+    :param calls: id and start of every recorded call.
+    :ivar fates: of the next submissions, in order; beyond them all jobs have ``usual_fate``.
+    :ivar volume_faults: what the next volumes raise.
+    :ivar poll_faults: what the next polls raise.
+    :ivar asked: how often each of the three calls was made.
+    :ivar in_post: called while a ``POST`` is under way.
+    """
+
+    def __init__(self, clock: Clock, calls: Mapping[str, datetime]) -> None:
+        self.calls = dict(calls)
+        self.fates: deque[Fate] = deque()
+        self.usual_fate = COMPLETES
+        self.volume_faults: deque[ExportError] = deque()
+        self.poll_faults: deque[ExportError] = deque()
+        self.jobs: dict[str, MemoryJob] = {}
+        self.asked: Counter[str] = Counter()
+        self.volumes_asked: list[ExportWindow] = []
+        self.in_post: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._numbers = count(1)
+
+    def volume(self, request: ExportRequest) -> int:
+        self.asked["volume"] += 1
+        self.volumes_asked.append(request.window)
+        if self.volume_faults:
+            raise self.volume_faults.popleft()
+        return len(self.ids_in(request.window))
+
+    def submit(self, request: ExportRequest) -> str:
+        self.asked["submit"] += 1
+        fate = self.fates.popleft() if self.fates else self.usual_fate
+        if fate.makes_job:
+            job = MemoryJob(f"job-{next(self._numbers)}", request, fate, self._clock())
+            self.jobs[job.job_id] = job
+        self.in_post()
+        if fate.raises:
+            raise fate.raises
+        return job.job_id
+
+    def job(self, job_id: str) -> ExportJob:
+        self.asked["job"] += 1
+        if self.poll_faults:
+            raise self.poll_faults.popleft()
+        job = self.jobs.get(job_id)
+        if job is None:
+            return ExportJob(job_id, JobStatus.FAILED, "not found", error=f"Recording job {job_id} not found.")
+        job.polls += 1
+        if self._clock() < job.ended_at:
+            return ExportJob(job_id, JobStatus.RUNNING, job.fate.until_then)
+        if job.fate.ends is not JobStatus.COMPLETED:
+            return ExportJob(job_id, job.fate.ends, job.fate.ends.value, error=job.fate.words)
+        return ExportJob(
+            job_id,
+            JobStatus.COMPLETED,
+            "completed",
+            manifest_url=self._url(job_id, "manifest") if job.fate.has_manifest else None,
+            expires_at=job.expires_at,
+            recordings=tuple(
+                Recording(one, None if one in job.fate.unavailable else self._url(job_id, one))
+                for one in self._listed(job)
+            ),
+        )
+
+    def vanish(self, job_id: str) -> None:
+        """Let the platform forget a job."""
+        del self.jobs[job_id]
+
+    def ids_in(self, window: ExportWindow) -> tuple[str, ...]:
+        """The calls of a window."""
+        return tuple(one for one, start in self.calls.items() if window.start <= start < window.end)
+
+    def manifest_of(self, job_id: str) -> Manifest:
+        """What the job's manifest lists."""
+        job = self.jobs[job_id]
+        ids = self._listed(job) if job.fate.manifest is None else job.fate.manifest
+        return Manifest(job_id, {one: {"queue": f"queue of {one}"} for one in ids} if job.fate.manifest_reads else None)
+
+    def is_live(self, url: str) -> bool:
+        """Whether a presigned URL may still be fetched."""
+        expires_at = self.jobs[url.split("/")[3]].expires_at
+        return expires_at is None or self._clock() < expires_at
+
+    def _listed(self, job: MemoryJob) -> tuple[str, ...]:
+        return self.ids_in(job.request.window) if job.fate.listed is None else job.fate.listed
+
+    @staticmethod
+    def _url(job_id: str, name: str) -> str:
+        return f"https://storage.example/{job_id}/{name}?{SIGNATURE}"
+
+
+@dataclass
+class MemoryArchive:
+    """An :class:`~airflow_provider_genesys.export.ports.Archive`, of which several can be filled from one platform.
+
+    :param platform: where URLs lead to.
+    :ivar faults: by recording id, what its next fetches come to; ``UrlsExpired`` ends the transfer.
+    :ivar fetched: recordings whose bytes were asked for, in order.
+    :ivar before_fetch: called with each id before it is fetched.
+    """
+
+    platform: MemoryApi
+    destination: str = "s3://calls"
+    objects: dict[str, StoredObject] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    receipts: dict[ExportWindow, Receipt] = field(default_factory=dict)
+    reports: dict[ExportWindow, Mapping[str, Any]] = field(default_factory=dict)
+    faults: defaultdict[str, deque[ExportError]] = field(default_factory=lambda: defaultdict(deque))
+    fetched: list[str] = field(default_factory=list)
+    before_fetch: Callable[[str], None] = lambda recording_id: None
+
+    def receipt(self, window: ExportWindow) -> Receipt | None:
+        return self.receipts.get(window)
+
+    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
+        self.receipts[window] = tuple(receipt)
+
+    def fetch_manifest(self, job_id: str, url: str) -> Manifest:
+        if not self.platform.is_live(url):
+            raise UrlsExpired("storage answered 403")
+        self.manifests[job_id] = self.platform.manifest_of(job_id)
+        return self.manifests[job_id]
+
+    def manifest(self, job_id: str) -> Manifest | None:
+        return self.manifests.get(job_id)
+
+    def fetch(
+        self,
+        recordings: Sequence[Recording],
+        media_format: str,
+        *,
+        overwrite: bool,
+        proceed: Callable[[], None],
+    ) -> Iterator[tuple[Recording, StoredObject | ExportError]]:
+        for recording in recordings:
+            key = f"recordings/{recording.recording_id}.{media_format}"
+            if key not in self.objects or overwrite:
+                self.before_fetch(recording.recording_id)
+                proceed()
+                self.fetched.append(recording.recording_id)
+                if fault := self._fault(recording):
+                    yield recording, fault
+                    continue
+                self.objects[key] = _stored(key, recording)
+            yield recording, self.objects[key]
+
+    def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
+        self.reports[interval] = report
+        return f"reports/{interval}"
+
+    def empty(self) -> None:
+        """Let somebody empty the bucket."""
+        for content in (self.objects, self.manifests, self.receipts, self.reports):
+            content.clear()
+
+    def _fault(self, recording: Recording) -> ExportError | None:
+        assert recording.url is not None
+        if not self.platform.is_live(recording.url):
+            raise UrlsExpired("storage answered 403")
+        fault = self.faults[recording.recording_id].popleft() if self.faults[recording.recording_id] else None
+        if isinstance(fault, UrlsExpired):
+            raise fault
+        return fault
+
+
+def _stored(key: str, recording: Recording) -> StoredObject:
+    content = f"audio of {recording.recording_id}".encode()
+    return StoredObject(key, len(content), sha256(content).hexdigest(), "etag")
+
+
+def calls_every(minutes: int, window: ExportWindow) -> dict[str, datetime]:
+    """A call every so many minutes of a window, from its start: ``call-0``, ``call-1`` and so on."""
+    count = -(-window.length // timedelta(minutes=minutes))
+    return {f"call-{n}": window.start + n * timedelta(minutes=minutes) for n in range(count)}
+
+
+def with_status(receipt: Receipt, status: str) -> list[str]:
+    """The ids that a receipt gives a status."""
+    return [line.recording_id for line in receipt if line.status == status]
+
+
+def moved(receipt: Receipt, request_key: str) -> Receipt:
+    """A receipt as another request's."""
+    return tuple(replace(line, request_key=request_key) for line in receipt)
