@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Param
+from airflow.providers.common.compat.sdk import Param, ParamValidationError
 
 PREFIX = "GENESYS_EXPORT_"
 
@@ -61,7 +61,7 @@ def export_params(environment: Mapping[str, str] = os.environ) -> dict[str, Para
 
     :param environment: where ``GENESYS_EXPORT_DESTINATION``, ``GENESYS_EXPORT_POLL_INTERVAL`` and so on set the
         defaults of a deployment; all but strings are JSON.
-    :raises ValueError: for a default that is no JSON, or that the schema refuses (``ParamValidationError``): at parse.
+    :raises ValueError: for a default that is no JSON or that the param's schema refuses: when the DAG is parsed.
     """
     return {name: _param(name, environment) for name in _PARAMS}
 
@@ -72,7 +72,12 @@ def _param(name: str, environment: Mapping[str, str]) -> Param:
     if variable in environment:
         default = _value(variable, environment[variable], schema)
     param = Param(default, description_md=description, title=name.replace("_", " "), **schema)
-    param.resolve()
+    try:
+        param.resolve()
+    except ParamValidationError:  # its words quote the value
+        raise ValueError(
+            f"the environment variable {variable} is no default for the param {name!r}: that must be {schema}"
+        ) from None
     return param
 
 

@@ -32,7 +32,8 @@ def let_backfills_map_tasks() -> None:
     it reaches no other DAG. Airflow 3 needs none of this.
     """
     if not IS_AIRFLOW_3:
-        conf.set(*_MINI_SCHEDULER, "False")
+        section, option = _MINI_SCHEDULER
+        conf.read_dict({section: {option: "False"}})  # set() needs the section, which a fresh airflow.cfg hasn't got
 
 
 def backfill_would_hang(context: Context) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 DEFAULT_LEDGER = "genesys_ledger"
 
 _LONGEST_WAIT_FOR_BUDGET = 120.0
+"""Seconds that a task sleeps for its turn."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Destination:
         """
         try:
             parts = urlsplit(uri)
-        except ValueError as error:
-            raise InvalidInput(f"the destination is no URI: {error}") from None
+        except ValueError:  # its words may quote a password
+            raise InvalidInput("the destination is no URI such as scheme://conn_id@bucket/prefix") from None
         if parts.scheme not in _STORES:
             raise InvalidInput(
                 f"the destination has the scheme {parts.scheme!r}: use one of "
@@ -67,7 +69,7 @@ class Destination:
             )
         if parts.password or parts.query or parts.fragment:
             raise InvalidInput("the destination holds more than scheme://conn_id@bucket/prefix: no password, no query")
-        if parts.scheme == "file" and (parts.netloc or len(parts.path) < 2):
+        if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/") or parts.path == "/"):
             raise InvalidInput("a local destination is an absolute path: file:///path/to/archive")
         if parts.scheme != "file" and not parts.hostname:
             raise InvalidInput(f"the destination {parts.scheme}://… names no bucket")
@@ -109,14 +111,20 @@ async def coordinator_for_trigger(
 ) -> Coordinator:
     """A coordinator for a triggerer's event loop: connections are looked up without blocking it.
 
-    Its client makes every request once, since waiting is the trigger's part.
+    Its client makes every request once and never sleeps for the budget, since waiting is the trigger's part.
     """
     hook = await GenesysHook.looked_up(genesys_conn_id)
     try:
         ledger_connection = await get_async_connection(ledger_conn_id)
     except AirflowNotFoundException:
         ledger_connection = None
-    return _wired(hook, _ledger(ledger_conn_id, ledger_connection), owner, pace, None, tries=1)
+
+    def wire() -> Coordinator:
+        ledger = _ledger(ledger_conn_id, ledger_connection)
+        return _wired(hook, ledger, owner, pace, None, tries=1, longest_wait=0.0)
+
+    # In a thread: reading a connection's extras masks them, by a call to the supervisor that would block the loop.
+    return await asyncio.to_thread(wire)
 
 
 def _wired(
@@ -126,19 +134,20 @@ def _wired(
     pace: dict[str, float] | None,
     archive: Archive | None,
     tries: int = 5,
+    longest_wait: float = _LONGEST_WAIT_FOR_BUDGET,
 ) -> Coordinator:
-    api = hook.get_api(tries=tries, before_request=_request_budget(hook, ledger))
+    api = hook.get_api(tries=tries, before_request=_request_budget(hook, ledger, longest_wait))
     full_pace = Pace(**{**(pace or {}), "polls_per_minute": hook.limits.polls_per_minute})  # type: ignore[arg-type]
     return Coordinator(hook.organisation, api, ledger, owner, full_pace, archive)
 
 
-def _request_budget(hook: GenesysHook, ledger: Ledger) -> Callable[[], None]:
+def _request_budget(hook: GenesysHook, ledger: Ledger, longest_wait: float) -> Callable[[], None]:
     organisation, per_minute = str(hook.organisation), hook.limits.requests_per_minute
 
     def reserve() -> None:
-        reserved = ledger.reserve(organisation, "requests", per_minute, within=_LONGEST_WAIT_FOR_BUDGET)
+        reserved = ledger.reserve(organisation, "requests", per_minute, within=longest_wait)
         if not reserved.granted:
-            raise Passing("the organisation's request budget is reserved for minutes ahead", reserved.wait)
+            raise Passing("the organisation's request budget is spent for now", reserved.wait)
         time.sleep(reserved.wait)
 
     return reserve

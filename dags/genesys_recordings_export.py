@@ -4,7 +4,8 @@
 
 `plan_windows` cuts the day so that no export job is too large. For each window, `submit_export` makes one job,
 `wait_for_export` waits for it without a worker slot, and `retrieve_recordings` streams the audio into the archive
-before its URLs expire. `reconcile` holds what arrived against what was promised, and fails the run if anything is missing.
+before its URLs expire. `reconcile` holds what arrived against what was promised, and fails the run if anything is
+missing.
 
 Run it as often as you like: there is one job per window and one object per recording. Backfill with
 `airflow backfill create` (Airflow 3) or `airflow dags backfill` (2.11). A window failed? Its task says what to do.
@@ -13,8 +14,9 @@ Run it as often as you like: there is one job per window and one object per reco
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import pendulum
 from airflow.providers.common.compat.sdk import DAG, Asset, task_group
 from airflow.timetables.interval import CronDataIntervalTimetable
 
@@ -42,7 +44,7 @@ let_backfills_map_tasks()
 with DAG(
     dag_id="genesys_recordings_export",
     schedule=CronDataIntervalTimetable("@daily", timezone=TIMEZONE),
-    start_date=datetime(2024, 1, 1),
+    start_date=pendulum.datetime(2024, 1, 1, tz=TIMEZONE),  # its zone says whose calendar days are planned, too
     catchup=False,
     max_active_runs=2,
     params=export_params(),
@@ -52,6 +54,7 @@ with DAG(
         "retries": 2,
         "retry_delay": timedelta(minutes=1),
         "pool": POOL,
+        "weight_rule": "absolute",  # by default a task weighs what comes after it, too, and submissions would go first
         "poll_interval": "{{ params.poll_interval }}",
         "max_poll_interval": "{{ params.max_poll_interval }}",
         "lease_seconds": "{{ params.lease_seconds }}",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -94,7 +95,10 @@ class ExportOperator(BaseOperator):
         self.defer(trigger=trigger, method_name="execute_complete", kwargs={"deadline": deadline})
 
     def _defer_for_lease(self, held: Held, **kwargs: Any) -> NoReturn:
-        """Wait while another orchestrator has the window, then look again: it may have archived it."""
+        """Wait while another orchestrator has the window, then look again: it may have archived it.
+
+        :param kwargs: what ``_begin`` is to know of the time before.
+        """
         seconds = min(held.wait, self._pace["max_poll_interval"])
         self.log.info("The window is held by %s: looking again in %.0f s", held.by, seconds)
         self.defer(
@@ -103,9 +107,21 @@ class ExportOperator(BaseOperator):
             kwargs=kwargs,
         )
 
-    def execute_again(self, context: Context, event: Any = None) -> Any:
-        """Called after a wait that came to nothing: from the beginning."""
-        return self.execute(context)
+    def execute_again(self, context: Context, event: Any = None, **kwargs: Any) -> Any:
+        """Go on after a wait for a time, from the beginning. ``execute`` is for Airflow alone to call."""
+        return self._begin(context, **kwargs)
+
+    def _begin(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def _meet_refusal(self, context: Context, job_ids: list[str]) -> NoReturn:
+        """Look for what kept the trigger from following the jobs: an event carries no words."""
+        with airflow_errors():
+            self._coordinator(context).follow(job_ids)
+        raise AirflowException(
+            f"the triggerer could not follow jobs {', '.join(job_ids)}, though this worker can: the trigger's log says "
+            "why. Both need the same connections and the same ledger; a SQLite file is a ledger for one machine"
+        )
 
 
 def owner_of(context: Context) -> str:
@@ -125,15 +141,16 @@ def deadline_from_now(timeout: float) -> float:
     return time.time() + timeout
 
 
-def status_of(event: Mapping[str, Any] | None) -> str:
-    """The status of a trigger's event.
+def outcome_of(event: Mapping[str, Any] | None) -> tuple[str, list[str]]:
+    """What a trigger's event says: a status, and the job ids that it is about.
 
-    :raises AirflowException: for a missing event or an unknown status: never taken for success.
+    :raises InvalidInput: for a missing event, an unknown status or no job ids: never taken for success.
     """
-    status = str((event or {}).get("status"))
+    known = event if isinstance(event, Mapping) else {}
+    status = str(known.get("status"))
     if status not in STATUSES:
-        raise AirflowException(f"the trigger came back with status {status!r}, which is none of {sorted(STATUSES)}")
-    return status
+        raise InvalidInput(f"the trigger came back with status {status!r}, which is none of {sorted(STATUSES)}")
+    return status, job_ids_of(known.get("job_ids"))
 
 
 @contextmanager
@@ -182,9 +199,12 @@ def number(name: str, value: Any) -> float:
     :raises InvalidInput: for anything else.
     """
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError):
-        raise InvalidInput(f"{name} must be a number, not {value!r}") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise InvalidInput(f"{name} must be a number, not {value!r}")
+    return found
 
 
 def flag(name: str, value: Any) -> bool:

@@ -26,9 +26,10 @@ from airflow_provider_genesys.operators.base import (
     job_ids_of,
     media_format_of,
     number,
+    outcome_of,
     run_of,
-    status_of,
 )
+from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT
 from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_hang
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ class PlanExportOperator(_SelectingOperator):
 
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Wait for the interval to settle, then plan."""
+        return self._begin(context)
+
+    def _begin(self, context: Context) -> list[dict[str, str]]:
         with airflow_errors():
             if backfill_would_hang(context):
                 raise InvalidInput(
@@ -131,7 +135,12 @@ class PlanExportOperator(_SelectingOperator):
 
     @property
     def _timezone(self) -> tzinfo:
-        return pendulum.timezone(self.timezone) if self.timezone else self.dag.timezone
+        if not self.timezone:
+            return self.dag.timezone
+        try:
+            return pendulum.timezone(self.timezone)
+        except ValueError:
+            raise InvalidInput(f"timezone is {self.timezone!r}: give a name such as Europe/Berlin") from None
 
 
 class SubmitExportOperator(_SelectingOperator):
@@ -158,6 +167,9 @@ class SubmitExportOperator(_SelectingOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Claim the window, then submit its job."""
+        return self._begin(context)
+
+    def _begin(self, context: Context) -> list[str]:
         with airflow_errors():
             media_format, filters = media_format_of(self.media_format), filters_of(self.filters)
             force_run = run_of(context) if flag("force", self.force) else ""
@@ -192,28 +204,36 @@ class RetrieveRecordingsOperator(ExportOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Retrieve, or wait for what replaces a job."""
-        return self._retrieve(context, self.job_ids, deadline_from_now(DEADLINE.total_seconds()))
+        return self._begin(context)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None) -> dict[str, int]:
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None
+    ) -> dict[str, int]:
         """Go on after a wait for resubmitted jobs."""
-        status, job_ids = status_of(event), job_ids_of((event or {}).get("job_ids"))
+        with airflow_errors():
+            status, job_ids = outcome_of(event)
         deadline = deadline or deadline_from_now(DEADLINE.total_seconds())
+        if status == TIMEOUT:
+            raise AirflowFailException(f"jobs {', '.join(job_ids)} did not complete within {DEADLINE}")
+        if status == REFUSED:
+            self._meet_refusal(context, job_ids)
         if status == Wait.COMPLETED:
             return self._retrieve(context, job_ids, deadline)
-        if status != Wait.ATTENTION:
-            raise AirflowFailException(f"jobs {', '.join(job_ids)} did not complete within {DEADLINE}")
         with airflow_errors():
             healed = self._coordinator(context, self.destination).heal(job_ids)
         if isinstance(healed, Held):
-            self._defer_for_lease(healed)
-        self._defer_for_jobs(context, healed, deadline)
+            self._defer_for_lease(healed, deadline=deadline)
+        return self._defer_for_jobs(context, healed, deadline)
+
+    def _begin(self, context: Context, deadline: float | None = None) -> dict[str, int]:
+        return self._retrieve(context, self.job_ids, deadline or deadline_from_now(DEADLINE.total_seconds()))
 
     def _retrieve(self, context: Context, job_ids: Any, deadline: float) -> dict[str, int]:
         with airflow_errors():
             coordinator = self._coordinator(context, self.destination, self.concurrency)
             outcome = coordinator.retrieve(job_ids_of(job_ids))
         if isinstance(outcome, Held):
-            self._defer_for_lease(outcome)
+            self._defer_for_lease(outcome, deadline=deadline)
         if isinstance(outcome, Pending):
             self._defer_for_jobs(context, outcome.job_ids, deadline)
         return dict(outcome)
@@ -222,7 +242,7 @@ class RetrieveRecordingsOperator(ExportOperator):
 class ReconcileExportOperator(_SelectingOperator):
     """Holds an interval's receipts against its manifests, archives the report, and fails where anything is missing.
 
-    :param windows: what the planner returned (templated).
+    :param windows: what the planner returned; a single one may come by itself (templated).
     :param destination: the archive's URI (templated).
     :param on_unavailable: ``report`` or ``fail``: what becomes of a day with recordings that the platform could not
         provide (templated).
@@ -243,7 +263,7 @@ class ReconcileExportOperator(_SelectingOperator):
     def __init__(
         self,
         *,
-        windows: Iterable[Mapping[str, str]],
+        windows: Iterable[Mapping[str, str]] | Mapping[str, str],
         destination: str,
         on_unavailable: str = "report",
         start: str | None = None,
@@ -267,7 +287,7 @@ class ReconcileExportOperator(_SelectingOperator):
             coordinator = self._coordinator(context, self.destination)
             interval = interval_of(context, self.start, self.end)
             selection = coordinator.request(interval, media_format_of(self.media_format), filters_of(self.filters))
-            report = coordinator.reconcile(selection, [ExportWindow.parse(window) for window in self.windows])
+            report = coordinator.reconcile(selection, windows_of(self.windows))
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
         if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
             raise AirflowFailException(_what_is_missing(report))
@@ -288,10 +308,21 @@ def interval_of(context: Context, start: str | None, end: str | None) -> ExportW
     return check_interval(bounds[0], bounds[1], datetime.now(UTC))
 
 
+def windows_of(value: Any) -> list[ExportWindow]:
+    """The windows of an XCom. Airflow 3 hands on the output of a group that is mapped once as a single value.
+
+    :raises InvalidInput: for anything else.
+    """
+    windows = [value] if isinstance(value, Mapping) else value
+    if isinstance(windows, str) or not isinstance(windows, Iterable):
+        raise InvalidInput(f"windows must be a list of windows, as the planner returns it, not {value!r}")
+    return [ExportWindow.parse(window) for window in windows]
+
+
 def _time(name: str, text: str | None) -> datetime:
     try:
         return datetime.fromisoformat(text or "")
-    except ValueError:
+    except (TypeError, ValueError):
         raise InvalidInput(
             f"{name} is {text!r}: give 'start' and 'end' together, as ISO 8601 times with a zone"
         ) from None

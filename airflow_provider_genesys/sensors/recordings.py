@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
-    AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -22,8 +22,9 @@ from airflow_provider_genesys.operators.base import (
     airflow_errors,
     deadline_from_now,
     job_ids_of,
-    status_of,
+    outcome_of,
 )
+from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -37,6 +38,8 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
 
     :param job_ids: a list of job ids, or a single one (templated).
     :param deferrable: wait in the triggerer instead of a worker slot.
+    :param poke_interval: seconds between two looks where it is not deferrable.
+    :param timeout: how long jobs are waited for in all.
     :return: the list of job ids that have completed: more than were given, after a split.
     """
 
@@ -47,11 +50,11 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
         *,
         job_ids: list[str] | str,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: timedelta | float = 15.0,
+        timeout: timedelta | float = DEADLINE,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("timeout", DEADLINE.total_seconds())
-        kwargs.setdefault("poke_interval", 15.0)
-        super().__init__(**kwargs)
+        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
         self.job_ids = job_ids
         self.deferrable = deferrable
 
@@ -70,17 +73,24 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
         """Look once, then wait."""
         if not self.deferrable:
             return super().execute(context)
-        with airflow_errors():
-            return self._wait(context, job_ids_of(self.job_ids), deadline_from_now(self.timeout))
+        return self._begin(context)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None) -> list[str]:
-        """Go on after the trigger has seen an end."""
-        status, job_ids = status_of(event), job_ids_of((event or {}).get("job_ids"))
-        if status not in (Wait.COMPLETED, Wait.ATTENTION):
-            message = f"jobs {', '.join(job_ids)} did not complete in {self.timeout:.0f} s"
-            raise AirflowSkipException(message) if self.soft_fail else AirflowSensorTimeout(message)
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None, deadline: float | None = None
+    ) -> list[str]:
+        """Go on after the trigger has seen an end. Airflow turns the errors into a skip where ``soft_fail`` says so."""
+        with airflow_errors():
+            status, job_ids = outcome_of(event)
+        if status == TIMEOUT:
+            raise AirflowSensorTimeout(f"jobs {', '.join(job_ids)} did not complete in {self.timeout:.0f} s")
+        if status == REFUSED:
+            self._meet_refusal(context, job_ids)
         with airflow_errors():
             return self._wait(context, job_ids, deadline or deadline_from_now(self.timeout))
+
+    def _begin(self, context: Context, deadline: float | None = None) -> list[str]:
+        with airflow_errors():
+            return self._wait(context, job_ids_of(self.job_ids), deadline or deadline_from_now(self.timeout))
 
     def _wait(self, context: Context, job_ids: list[str], deadline: float) -> list[str]:
         coordinator = self._coordinator(context)
@@ -90,6 +100,6 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
         if progress.wait is Wait.ATTENTION:
             healed = coordinator.heal(job_ids)
             if isinstance(healed, Held):
-                self._defer_for_lease(healed)
+                self._defer_for_lease(healed, deadline=deadline)
             job_ids = healed
-        self._defer_for_jobs(context, job_ids, deadline)
+        return self._defer_for_jobs(context, job_ids, deadline)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -14,8 +14,12 @@ from airflow_provider_genesys.export.errors import ExportError, Passing
 from airflow_provider_genesys.export.following import Progress, Wait
 from airflow_provider_genesys.wiring import coordinator_for_trigger
 
+if TYPE_CHECKING:
+    from airflow_provider_genesys.export.coordinator import Coordinator
+
+REFUSED = "refused"
 TIMEOUT = "timeout"
-STATUSES = frozenset({Wait.COMPLETED.value, Wait.ATTENTION.value, TIMEOUT})
+STATUSES = frozenset({Wait.COMPLETED.value, Wait.ATTENTION.value, REFUSED, TIMEOUT})
 """What an event's ``status`` may be."""
 
 
@@ -72,7 +76,16 @@ class ExportJobTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, one step after the other; blocking calls are made in threads."""
+        """Wait, then send the one event."""
+        try:
+            status = await self._outcome()
+        except ExportError as error:  # the task meets it itself, and tells it in words
+            self.log.error("%s", error)
+            status = REFUSED
+        yield TriggerEvent({"job_ids": self.job_ids, "status": status})
+
+    async def _outcome(self) -> str:
+        """One step after the other; blocking calls are made in threads."""
         pace = {
             "poll_interval": self.poll_interval,
             "max_poll_interval": self.max_poll_interval,
@@ -80,24 +93,15 @@ class ExportJobTrigger(BaseTrigger):
         }
         coordinator = await coordinator_for_trigger(self.genesys_conn_id, self.ledger_conn_id, self.owner, pace)
         while (left := self.deadline - time.time()) > 0:
-            progress = await asyncio.to_thread(self._step, coordinator.follow)
+            progress = await asyncio.to_thread(self._step, coordinator)
             if progress.wait is not Wait.RUNNING:
-                yield self._event(progress.wait.value)
-                return
+                return progress.wait.value
             await asyncio.sleep(min(progress.seconds, left))
-        yield self._event(TIMEOUT)
+        return TIMEOUT
 
-    def _step(self, follow: Any) -> Progress:
-        """One step; what the task has to hear about in words, it meets itself when it is told to look."""
+    def _step(self, coordinator: Coordinator) -> Progress:
         try:
-            progress: Progress = follow(self.job_ids)
+            return coordinator.follow(self.job_ids)
         except Passing as error:
             self.log.warning("%s", error)
             return Progress(Wait.RUNNING, max(error.retry_after or 0.0, self.poll_interval))
-        except ExportError as error:
-            self.log.error("%s", error)
-            return Progress(Wait.ATTENTION)
-        return progress
-
-    def _event(self, status: str) -> TriggerEvent:
-        return TriggerEvent({"job_ids": self.job_ids, "status": status})

@@ -98,7 +98,8 @@ class FileStore:
     def _create(self, incoming: Path) -> int:
         """Create and lock a file. Whoever finishes just then may take the empty directory away under it."""
         while True:
-            incoming.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # exist_ok would look again, and raise where it is gone by then
+                incoming.parent.mkdir(parents=True)
             with contextlib.suppress(FileNotFoundError):
                 descriptor = os.open(incoming, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
                 with contextlib.suppress(OSError):  # a file system without locks

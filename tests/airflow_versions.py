@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between the two Airflow lines for tests, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pendulum
+
+from airflow_provider_genesys.versions import IS_AIRFLOW_3
+
+if IS_AIRFLOW_3:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization as SerializedDag
+
+    MissingArgument: type[Exception] = TypeError
+else:
+    import airflow.providers.fab.auth_manager.models  # noqa: F401 (a repeated run deletes the first one by its tables)
+    from airflow.exceptions import AirflowException
+    from airflow.models.dagbag import DagBag
+    from airflow.serialization.serialized_objects import SerializedDAG as SerializedDag
+
+    MissingArgument = AirflowException
+
+
+def dag_bag(folder: Path) -> Any:
+    """The DAGs of a folder or file, parsed now."""
+    return DagBag(str(folder)) if IS_AIRFLOW_3 else DagBag(str(folder), include_examples=False)
+
+
+def serialized(dag: Any) -> dict[str, Any]:
+    """A DAG as the scheduler reads it."""
+    found: dict[str, Any] = SerializedDag.to_dict(dag)
+    return found
+
+
+def run_dag(dag: Any, logical_date: datetime, conf: dict[str, Any]) -> Any:
+    """Run a whole DAG in this process, deferrals included, and return its DAG run."""
+    date = pendulum.instance(logical_date)
+    if IS_AIRFLOW_3:
+        return dag.test(logical_date=date, run_conf=conf)
+    return dag.test(execution_date=date, run_conf=conf)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import ParamValidationError
+
+from airflow_provider_genesys.params import export_params
+
+DEFAULTS: dict[str, Any] = {
+    "destination": "file:///tmp/genesys-archive",
+    "media_format": "mp3",
+    "max_recordings_per_job": 5000,
+    "filters": {},
+    "poll_interval": 15,
+    "max_poll_interval": 180,
+    "settle_minutes": 60,
+    "on_unavailable": "report",
+    "start": None,
+    "end": None,
+    "lease_seconds": 300,
+    "force": False,
+}
+
+
+def test_the_params_and_their_defaults_are_those_of_the_contract() -> None:
+    assert {name: param.value for name, param in export_params({}).items()} == DEFAULTS
+
+
+def test_every_param_says_what_it_is_for() -> None:
+    assert all(param.schema["description_md"] and param.schema["title"] for param in export_params({}).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("destination", "s3://aws_archive@calls/genesys", "s3://aws_archive@calls/genesys"),
+        ("media_format", "wav", "wav"),
+        ("max_recordings_per_job", "250", 250),
+        ("filters", '{"queueId": ["a", "b"]}', {"queueId": ["a", "b"]}),
+        ("poll_interval", "2.5", 2.5),
+        ("max_poll_interval", "60", 60),
+        ("settle_minutes", "0", 0),
+        ("on_unavailable", "fail", "fail"),
+        ("start", "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"),
+        ("start", "", None),
+        ("end", "2024-05-02T00:00:00+02:00", "2024-05-02T00:00:00+02:00"),
+        ("lease_seconds", "30", 30),
+        ("force", "true", True),
+        ("force", "False", False),
+    ],
+)
+def test_an_environment_variable_sets_a_default(name: str, text: str, value: Any) -> None:
+    params = export_params({f"GENESYS_EXPORT_{name.upper()}": text})
+    assert {name: param.value for name, param in params.items()} == {**DEFAULTS, name: value}
+
+
+def test_the_environment_is_read_when_the_dag_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESYS_EXPORT_MEDIA_FORMAT", "wav")
+    assert export_params()["media_format"].value == "wav"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("max_recordings_per_job", "many"),
+        ("max_recordings_per_job", ""),
+        ("filters", "{queueId: a}"),
+        ("poll_interval", "2,5"),
+        ("force", "perhaps"),
+    ],
+)
+def test_what_is_no_json_is_refused_at_parse_by_the_variables_name(name: str, text: str) -> None:
+    variable = f"GENESYS_EXPORT_{name.upper()}"
+    with pytest.raises(ValueError, match=f"{variable} must be a JSON"):
+        export_params({variable: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("destination", ""),
+        ("destination", "/var/archive"),
+        ("destination", "https://user:secret@host/archive"),
+        ("media_format", "default"),
+        ("media_format", ""),
+        ("max_recordings_per_job", "0"),
+        ("max_recordings_per_job", "2.5"),
+        ("filters", "[]"),
+        ("poll_interval", "0"),
+        ("max_poll_interval", "-1"),
+        ("settle_minutes", "-1"),
+        ("on_unavailable", "ignore"),
+        ("lease_seconds", "0"),
+        ("force", "1"),
+    ],
+)
+def test_a_wrong_default_is_refused_at_parse_by_the_variables_name(name: str, text: str) -> None:
+    variable = f"GENESYS_EXPORT_{name.upper()}"
+    with pytest.raises(ValueError, match=f"{variable} is no default for the param '{name}'") as refused:
+        export_params({variable: text})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("media_format", "default"),
+        ("media_format", None),
+        ("media_format", "ogg"),
+        ("destination", "ftp://host/archive"),
+        ("max_recordings_per_job", 0),
+        ("max_recordings_per_job", "5000"),
+        ("filters", "queueId"),
+        ("filters", None),
+        ("poll_interval", 0),
+        ("settle_minutes", -1),
+        ("on_unavailable", ""),
+        ("force", "true"),
+    ],
+)
+def test_the_schema_refuses_what_a_run_is_given(name: str, value: Any) -> None:
+    with pytest.raises(ParamValidationError):
+        export_params({})[name].resolve(value)
+
+
+@pytest.mark.parametrize("value", [None, "2024-05-01T00:00:00Z", "2024-05-01T00:00:00+02:00"])
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_the_schema_takes_times_and_null(name: str, value: Any) -> None:
+    assert export_params({})[name].resolve(value) == value
