@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_genesys.simulator import Simulator, universe_from
+from tests.end_to_end.stage import QUICK_WORLD, SECRET, Stage
+
+
+@pytest.fixture(scope="session")
+def migrated_airflow() -> None:
+    """Airflow's own database, migrated once for the run."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture
+def stage(migrated_airflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
+    """Builds a test's world from what its universe has of its own."""
+    with ExitStack() as stack:
+
+        def build(**universe: Any) -> Stage:
+            world = universe_from({**QUICK_WORLD, "volumes": {"2024-05-01": 12}, **universe})
+            simulator = stack.enter_context(Simulator(world))
+            ledger = tmp_path / "ledger.db"
+            environment = {
+                "AIRFLOW_CONN_GENESYS_DEFAULT": json.dumps(
+                    {
+                        "conn_type": "genesys",
+                        "host": simulator.url,
+                        "login": "tester",
+                        "password": SECRET,
+                        "extra": {
+                            "allow_private_downloads": True,
+                            "polls_per_minute": 60_000,
+                            "requests_per_minute": 600_000,
+                        },
+                    }
+                ),
+                "AIRFLOW_CONN_GENESYS_LEDGER": json.dumps({"conn_type": "sqlite", "host": str(ledger)}),
+            }
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            return Stage(simulator, tmp_path / "archive", ledger, environment)
+
+        yield build

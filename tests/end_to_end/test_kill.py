@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL at the worst moments: started again, a whole archive, at most one more job, nothing left over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tests.end_to_end.stage import DAY, Stage, assert_archive_is_whole, kill
+
+SECONDS_TO_START = 60
+DOWNLOADS_AT_A_TIME = 8
+
+
+@pytest.mark.parametrize(
+    ("point", "nth", "jobs"),
+    [("submit:before", 1, 1), ("submit:after", 1, 2), ("recording", 1, 1), ("recording", 7, 1)],
+)
+def test_a_killed_run_is_made_good(stage: Callable[..., Stage], point: str, nth: int, jobs: int) -> None:
+    world = stage()
+    world.simulator.hold(point, nth)
+    with world.process() as process:
+        world.simulator.wait_until_held(SECONDS_TO_START)
+        kill(process)
+    world.simulator.release()
+
+    assert world.run() == "success"
+
+    assert_archive_is_whole(world)
+    assert len(world.simulator.jobs) == jobs
+    assert sum(world.downloads().values()) <= 12 + DOWNLOADS_AT_A_TIME
+
+
+def test_two_runs_at_once_share_one_job_and_its_downloads(stage: Callable[..., Stage]) -> None:
+    world = stage(volumes={"2024-05-01": 72}, job_seconds=2.0)
+
+    same_day = {"start": DAY.isoformat(), "end": (DAY + timedelta(days=1)).isoformat()}
+    with world.process() as one, world.process(DAY + timedelta(days=1), **same_day) as other:
+        assert (one.wait(120), other.wait(120)) == (0, 0)
+
+    assert len(world.simulator.jobs) == 1
+    assert set(world.downloads().values()) == {1}
+    assert_archive_is_whole(world)
