@@ -98,12 +98,28 @@ def coordinator(
     :raises InvalidInput: for a connection or destination that can't be used, before any request.
     """
     hook = GenesysHook(genesys_conn_id)
-    try:
-        ledger_connection = BaseHook.get_connection(ledger_conn_id)
-    except AirflowNotFoundException:
-        ledger_connection = None
     archive = _archive(hook, Destination.parse(destination), concurrency) if destination is not None else None
-    return _wired(hook, _ledger(ledger_conn_id, ledger_connection), owner, pace, archive)
+    return _wired(hook, ledger(ledger_conn_id), owner, pace, archive)
+
+
+def ledger(
+    ledger_conn_id: str = DEFAULT_LEDGER, lookup: Callable[[str], Connection] = BaseHook.get_connection
+) -> Ledger:
+    """A ledger alone, for a look inside and for the guardrail of other exports.
+
+    :param lookup: finds a connection, or raises ``AirflowNotFoundException``; by default as tasks do.
+    :raises InvalidInput: for a connection that can't be used.
+    """
+    try:
+        connection = lookup(ledger_conn_id)
+    except AirflowNotFoundException:
+        connection = None
+    return _ledger(ledger_conn_id, connection)
+
+
+def default_ledger_file() -> Path:
+    """The SQLite file that is the ledger where no connection :data:`DEFAULT_LEDGER` is defined."""
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "genesys_ledger.db"
 
 
 async def coordinator_for_trigger(
@@ -157,8 +173,7 @@ def _ledger(conn_id: str, connection: Connection | None) -> Ledger:
     if connection is None:
         if conn_id != DEFAULT_LEDGER:
             raise InvalidInput(f"the ledger's connection {conn_id!r} is not defined")
-        home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
-        return SqlLedger(ledger_engine(URL.create("sqlite", database=str(home / "genesys_ledger.db"))))
+        return SqlLedger(ledger_engine(URL.create("sqlite", database=str(default_ledger_file()))))
     if connection.conn_type not in _SQL:
         raise InvalidInput(
             f"the ledger's connection {conn_id!r} has the type {connection.conn_type!r}: use one of {', '.join(_SQL)}"

@@ -26,17 +26,21 @@ from airflow_provider_genesys.export.model import (
 )
 
 
-class ExportApi(Protocol):
-    """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``."""
-
-    def volume(self, request: ExportRequest) -> int:
-        """How many recordings the request's window holds."""
+class Submitter(Protocol):
+    """Whatever makes jobs. It may raise ``Passing`` or ``Refused``."""
 
     def submit(self, request: ExportRequest) -> str:
         """Make one export job and return its id.
 
         :raises OutcomeUnknown: where the job may exist though its id never arrived.
         """
+
+
+class ExportApi(Submitter, Protocol):
+    """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``."""
+
+    def volume(self, request: ExportRequest) -> int:
+        """How many recordings the request's window holds."""
 
     def job(self, job_id: str) -> ExportJob:
         """Ask for a job's state once: one poll."""
