@@ -44,7 +44,7 @@ let_backfills_map_tasks()
 with DAG(
     dag_id="genesys_recordings_export",
     schedule=CronDataIntervalTimetable("@daily", timezone=TIMEZONE),
-    start_date=pendulum.datetime(2024, 1, 1, tz=TIMEZONE),  # its zone says whose calendar days are planned, too
+    start_date=pendulum.datetime(2020, 1, 1, tz=TIMEZONE),  # its zone says whose calendar days are planned, too
     catchup=False,
     max_active_runs=2,
     params=export_params(),

@@ -200,10 +200,10 @@ class Coordinator:
                 pending += outcome
             else:
                 counts.update(outcome)
+        if pending:  # what failed is met again when these have been waited for
+            return Pending(list(dict.fromkeys([*job_ids, *pending])))
         if errors:
             raise next((error for error in errors if isinstance(error, Passing)), errors[0])
-        if pending:
-            return Pending(list(dict.fromkeys([*job_ids, *pending])))
         return min(held, key=lambda one: one.wait) if held else counts
 
     def reconcile(self, selection: ExportRequest, windows: Iterable[ExportWindow]) -> Report:
@@ -235,17 +235,28 @@ class Coordinator:
     def _archived(self, request: ExportRequest, entry: Entry | None) -> list[str] | None:
         """The ids of the request's jobs, if the archive holds it whole; the ledger is told where it forgot that."""
         if entry is not None and entry.state is RequestState.SPLIT:
-            children = [replace(request, window=window) for window in entry.children]
-            found = [self._archived(child, self.ledger.entry(child.key)) for child in children]
+            requests = [replace(request, window=window) for window in entry.children]
+            children = [(child, self.ledger.entry(child.key)) for child in requests]
+            if entry.forced_by and any(known is None or known.forced_by != entry.forced_by for _, known in children):
+                return None  # what began the parent afresh died before it came to its children
+            found = [self._archived(child, known) for child, known in children]
             return None if None in found else [job_id for job_ids in found for job_id in job_ids or ()]
         receipt = self._retrieval.proof(request, entry)
         if receipt is None:
             return None
+        if entry is not None and entry.state is RequestState.FAILED:
+            self._remember_anew(request, receipt)
         known = [attempt.job_id for attempt in (entry.attempts if entry else ()) if attempt.job_id]
         if known:
             return known[-1:]
         self._submission.restore(request, receipt[-1].job_id, self._the_archive.destination)
         return [receipt[-1].job_id]
+
+    def _remember_anew(self, request: ExportRequest, receipt: Receipt) -> None:
+        """It failed for another destination since: that must not fail the wait for this one."""
+        entry = self._leases.hold(request)
+        if entry.lease is not None:
+            self._retrieval.remember(entry, receipt)
 
     def _retrieve_one(self, entry: Entry) -> Counter[str] | list[str] | Held:
         """Counts by status, or the ids of jobs that must be waited for."""

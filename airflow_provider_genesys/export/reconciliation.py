@@ -188,9 +188,13 @@ def _expected(receipt: Receipt, entry: Entry, archive: Archive) -> tuple[set[str
 
 
 def _completed(entry: Entry) -> list[str]:
-    """The job that the window was archived from last, which an empty receipt doesn't name."""
+    """The job that the window was archived from last, which an empty receipt doesn't name.
+
+    A job without recordings owes no manifest.
+    """
     current = entry.current
-    return [current.job_id] if current and current.job_id and current.status is AttemptStatus.COMPLETED else []
+    is_owed = current and current.status is AttemptStatus.COMPLETED and current.recordings != 0
+    return [current.job_id] if current and current.job_id and is_owed else []
 
 
 def _differences(expected: set[str], receipt: Receipt, request: ExportRequest) -> list[str]:

@@ -166,14 +166,16 @@ class Submission:
         """Submit until a job's id is stored; each ``POST`` that may have made a job is an attempt of its own."""
         if entry.state is RequestState.ARCHIVED:
             # Wanted again, for another destination or an emptied archive: no fault of its jobs, hence a fresh budget.
-            entry = self.leases.save(replace(entry, state=RequestState.OPEN, generation=entry.generation + 1))
+            again = replace(entry, state=RequestState.OPEN, generation=entry.generation + 1, forced_by="")
+            entry = self.leases.save(again)
         last_error = ""
         for pause in range(_TRIES_OF_A_POST):
             self._refuse_beyond_budget(entry)
             attempt = self._announced(entry)
             begun = self.leases.save(_with(entry, attempt), exclusive=True)
             try:
-                job_id = self.api.submit(entry.request)
+                with self.leases.kept(begun):  # a login or a full budget may take longer than a short lease
+                    job_id = self.api.submit(entry.request)
             except OutcomeUnknown as error:
                 logger.warning("Window %s: %s", entry.request.window, error)
                 last_error, asked = str(error), error.retry_after

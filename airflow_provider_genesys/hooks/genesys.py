@@ -140,16 +140,15 @@ class GenesysHook(BaseHook):
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's extra fields, for Airflow before 3.2."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import BooleanField, FloatField, IntegerField, StringField
+        from wtforms import BooleanField, IntegerField, StringField
         from wtforms.validators import Optional
-
-        kinds = {"boolean": BooleanField, "number": FloatField, "integer": IntegerField, "string": StringField}
 
         def widget(field: Mapping[str, Any]) -> Any:
             kind, default = field["schema"]["type"][0], field["schema"].get("default")
             if kind == "boolean":
                 return BooleanField(field["label"], description=field["description"], default=default)
-            return kinds[kind](
+            # The provider manager of 2.11 takes no kind of field for other numbers: they are read from their text.
+            return (IntegerField if kind == "integer" else StringField)(
                 field["label"],
                 description=field["description"],
                 default=default,

@@ -10,32 +10,36 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 from tests.end_to_end.stage import DAY, FAST, Stage, assert_receipts_are_true
 
-if not IS_AIRFLOW_3:
+pytestmark = pytest.mark.skipif(IS_AIRFLOW_3, reason="only Airflow 2 backfills by a command that runs the tasks")
 
-    def test_three_days_end_green(stage: Callable[..., Stage]) -> None:
-        world = stage(volumes={"2024-05-01": 12, "2024-05-02": 0, "2024-05-03": 8})
 
-        done = backfill(world, "2024-05-01", "2024-05-03", GENESYS_EXPORT_MAX_RECORDINGS_PER_JOB="10")
+def test_three_days_end_green(stage: Callable[..., Stage]) -> None:
+    world = stage(volumes={"2024-05-01": 12, "2024-05-02": 0, "2024-05-03": 8})
 
-        assert done.returncode == 0, done.stdout.decode()[-3000:]
-        reports = [world.report(DAY + timedelta(days=days)) for days in range(3)]
-        assert [report["archived"] for report in reports] == [12, 0, 8]
-        assert [report["windows"] for report in reports] == [4, 0, 1]
-        assert all(report["complete"] for report in reports)
-        assert_receipts_are_true(world)
+    done = backfill(world, "2024-05-01", "2024-05-03", GENESYS_EXPORT_MAX_RECORDINGS_PER_JOB="10")
 
-    def test_a_backfill_that_would_hang_fails_at_once(stage: Callable[..., Stage]) -> None:
-        world = stage()
+    assert done.returncode == 0, done.stdout.decode()[-3000:]
+    reports = [world.report(DAY + timedelta(days=days)) for days in range(3)]
+    assert [report["archived"] for report in reports] == [12, 0, 8]
+    assert [report["windows"] for report in reports] == [4, 0, 1]
+    assert all(report["complete"] for report in reports)
+    assert_receipts_are_true(world)
 
-        done = backfill(world, "2024-05-01", "2024-05-01", AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION="True")
 
-        assert done.returncode != 0
-        assert not world.simulator.stats.requests
-        logs = Path(os.environ["AIRFLOW_HOME"]).glob("logs/**/task_id=plan_windows/*.log")
-        assert any("SCHEDULE_AFTER_TASK_EXECUTION=False" in log.read_text() for log in logs)
+def test_a_backfill_that_would_hang_fails_at_once(stage: Callable[..., Stage]) -> None:
+    world = stage()
+
+    done = backfill(world, "2024-05-01", "2024-05-01", AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION="True")
+
+    assert done.returncode != 0
+    assert not world.simulator.stats.requests
+    logs = Path(os.environ["AIRFLOW_HOME"]).glob("logs/**/task_id=plan_windows/*.log")
+    assert any("SCHEDULE_AFTER_TASK_EXECUTION=False" in log.read_text() for log in logs)
 
 
 def backfill(world: Stage, start: str, end: str, **environment: str) -> subprocess.CompletedProcess[bytes]:

@@ -484,6 +484,53 @@ def test_force_on_a_window_that_is_split_exports_every_part_again(world: World) 
     assert calls_made(world) == before
 
 
+def test_force_on_one_destination_leaves_another_alone(world: World) -> None:
+    elsewhere = MemoryArchive(world.api, "s3://elsewhere")
+    world.export(REQUEST, force_run="run 1")
+    world.clock.sleep(7200.0)
+    world.export(REQUEST, coordinator=world.coordinator(archive=elsewhere))
+    world.clock.sleep(7200.0)
+    before = calls_made(world)
+    assert world.export(REQUEST) == ALL
+    assert world.export(REQUEST, coordinator=world.coordinator(archive=elsewhere)) == ALL
+    assert calls_made(world) == before
+
+
+def test_a_forced_split_that_dies_before_its_children_is_exported_again_all_the_same(world: World) -> None:
+    world.api.fates.append(FAILS_SILENTLY)
+    world.export(REQUEST)
+    entry = world.ledger.acquire(world.entry(REQUEST).request, "ann", 300.0)
+    assert entry.lease is not None
+    world.ledger.release(world.ledger.save(entry.lease, replace(entry, generation=1, forced_by="run 2")).lease)
+    world.archive.fetched.clear()
+    assert world.export(REQUEST, force_run="run 2") == ALL
+    assert len(world.archive.fetched) == 24
+
+
+def test_a_window_that_failed_for_another_destination_stays_archived_for_the_first(world: World) -> None:
+    world.export(REQUEST)
+    world.clock.sleep(7200.0)
+    world.api.fates.extend([FAILS] * 4)
+    elsewhere = MemoryArchive(world.api, "s3://elsewhere")
+    with pytest.raises(ExportFailed, match="used up"):
+        world.export(REQUEST, coordinator=world.coordinator(archive=elsewhere))
+    assert world.export(REQUEST) == ALL
+
+
+def test_a_failed_child_does_not_keep_a_resubmitted_one_from_being_waited_for(world: World) -> None:
+    world.api.fates.append(FAILS_SILENTLY)
+    ann = world.coordinator()
+    job_ids = world.wait(ann, world.submit(ann, REQUEST))
+    world.archive.faults["call-1"].append(Refused("404 NoSuchKey"))
+    world.archive.faults["call-7"].append(UrlsExpired("403"))
+    outcome = ann.retrieve(job_ids)
+    assert isinstance(outcome, Pending)
+    world.archive.faults["call-1"].append(Refused("404 NoSuchKey"))
+    with pytest.raises(ExportFailed, match="call-1"):
+        ann.retrieve(world.wait(ann, outcome.job_ids))
+    assert len(world.archive.objects) == 23
+
+
 # -- deaths ----------------------------------------------------------------------------------------------------------
 
 OPERATIONS = {

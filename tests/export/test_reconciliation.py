@@ -136,6 +136,12 @@ def test_an_empty_receipt_is_held_against_the_manifest_of_the_completed_job(arch
     assert (found.expected, found.errors, found.missing) == (0, (), ())
 
 
+def test_a_job_without_recordings_owes_no_manifest(archive: MemoryArchive) -> None:
+    archive.receipts[DAY] = ()
+    found = balance(replace(ENTRY, attempts=(replace(JOB, job_id="job-2", recordings=0),)), archive)
+    assert (found.expected, found.errors) == (0, ())
+
+
 def test_a_ledger_that_forgot_the_window_does_not_matter(archive: MemoryArchive) -> None:
     archive.receipts[DAY] = (line("a"), line("b"), line("c"))
     found = balance(Entry(REQUEST), archive)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -28,6 +31,7 @@ from airflow_provider_genesys.export.model import (
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory import LOSES_ITS_ANSWER, Fate, is_refused, is_too_busy
 from tests.export.orchestrator import DAY, ORGANISATION, World, asked, hours
+from tests.ledger.memory import MemoryLedger
 
 REQUEST = asked()
 
@@ -43,6 +47,20 @@ def another_process(world: World, owner: str = "ann") -> Submission:
 def submitted(outcome: list[Entry] | Held) -> list[Entry]:
     assert isinstance(outcome, list)
     return outcome
+
+
+class SlowApi:
+    """A platform that takes longer over a submission than a lease lasts, in real time."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+        self.begun = threading.Event()
+
+    def submit(self, request: ExportRequest) -> str:
+        self.jobs += 1
+        self.begun.set()
+        time.sleep(0.9)
+        return f"job-{self.jobs}"
 
 
 def job_ids(outcome: list[Entry] | Held) -> list[str | None]:
@@ -446,3 +464,15 @@ def test_an_archived_window_that_is_wanted_again_has_a_budget_of_its_own(world: 
     (entry,) = submitted(submission.ensure_job(REQUEST))
     assert entry.current is not None
     assert (entry.state, entry.current.number, entry.current.job_id) == (RequestState.OPEN, 0, "job-5")
+
+
+def test_a_post_that_is_slower_than_its_lease_is_not_made_twice() -> None:
+    api, ledger = SlowApi(), MemoryLedger(time.time)
+    ann, bob = (Submission(api, ledger, Leases(ledger, owner, 0.3)) for owner in ("ann", "bob"))  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as thread:
+        outcome = thread.submit(ann.ensure_job, REQUEST)
+        assert api.begun.wait(5.0)
+        time.sleep(0.6)
+        assert isinstance(bob.ensure_job(REQUEST), Held)
+        assert job_ids(outcome.result()) == ["job-1"]
+    assert job_ids(bob.ensure_job(REQUEST)) == ["job-1"]

@@ -240,4 +240,4 @@ async def _longest_gap() -> float:
             await asyncio.sleep(0.01)
             longest, last = max(longest, time.monotonic() - last), time.monotonic()
     except asyncio.CancelledError:
-        return longest
+        return max(longest, time.monotonic() - last)
