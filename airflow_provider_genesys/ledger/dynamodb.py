@@ -49,24 +49,24 @@ NAMES = {"#collection": "collection", "#name": "name"}
 
 
 def dynamodb_ledger(
-    client: Any, table: str, *, clock: Callable[[], float] = time.time, span: float = SPAN
+    connect: Callable[[], Any], table: str, *, clock: Callable[[], float] = time.time, span: float = SPAN
 ) -> OptimisticLedger:
     """A ledger on a DynamoDB table, which is created at the first operation if it is missing and that is allowed.
 
-    It may be shared by threads; a boto3 client is not to be carried over a fork.
+    It may be shared by threads, and carried over a fork where ``connect`` then makes another client.
 
-    :param client: a boto3 client of ``dynamodb``.
+    :param connect: gives the process's boto3 client of ``dynamodb``; called at every operation, and not before.
     :param clock: epoch seconds, this machine's.
     :param span: as :class:`OptimisticLedger`.
     """
-    return OptimisticLedger(DynamodbTexts(client, table, clock), span=span)
+    return OptimisticLedger(DynamodbTexts(connect, table, clock), span=span)
 
 
 class DynamodbTexts:
     """A :class:`~airflow_provider_genesys.ledger.optimistic.Texts` of a DynamoDB table."""
 
-    def __init__(self, client: Any, table: str, clock: Callable[[], float] = time.time) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], Any], table: str, clock: Callable[[], float] = time.time) -> None:
+        self._connect = connect
         self._table = table
         self._clock = clock
 
@@ -85,7 +85,7 @@ class DynamodbTexts:
             condition = {"ConditionExpression": "attribute_not_exists(#version)"}
         try:
             self._call("put_item", Item=item, ExpressionAttributeNames={"#version": "version"}, **condition)
-        except self._client.exceptions.ConditionalCheckFailedException:
+        except self._connect().exceptions.ConditionalCheckFailedException:
             return False
         return True
 
@@ -128,13 +128,13 @@ class DynamodbTexts:
     def _call(self, operation: str, **arguments: Any) -> Any:
         try:
             return self._told(operation, **arguments)
-        except self._client.exceptions.ResourceNotFoundException:
+        except self._connect().exceptions.ResourceNotFoundException:
             self._create()
             return self._told(operation, **arguments)
 
     def _create(self) -> None:
         logger.info("Creating the ledger's DynamoDB table %s", self._table)
-        with suppress(self._client.exceptions.ResourceInUseException):  # another process was first
+        with suppress(self._connect().exceptions.ResourceInUseException):  # another process was first
             self._told(
                 "create_table",
                 AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEY],
@@ -150,7 +150,7 @@ class DynamodbTexts:
     def _told(self, operation: str, **arguments: Any) -> Any:
         """Call DynamoDB, and tell its errors in the ledger's words."""
         try:
-            return getattr(self._client, operation)(TableName=self._table, **arguments)
+            return getattr(self._connect(), operation)(TableName=self._table, **arguments)
         except ClientError as error:
             code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
             if code in PASSING or status >= 500:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -78,6 +79,15 @@ def redis_ledger(client: redis.Redis, *, prefix: str = PREFIX, span: float = SPA
     :param span: as :class:`OptimisticLedger`.
     """
     return OptimisticLedger(RedisTexts(client, prefix), span=span)
+
+
+@cache
+def shared_client(**options: Any) -> redis.Redis:
+    """The client of this process for a server: hundreds of triggers have one pool between them.
+
+    :param options: host, port, login and what else :class:`redis.Redis` takes beside :data:`SESSION`.
+    """
+    return redis.Redis(**{**SESSION, **options})
 
 
 class RedisTexts:

@@ -68,7 +68,7 @@ def _open_redis(address: str, *, clock: Callable[[], float] | None = None, **opt
 
 def _open_dynamodb(address: str, **options: Any) -> Ledger:
     endpoint, _, table = address.removeprefix("dynamodb:").partition("#")
-    return dynamodb_ledger(dynamodb_client(endpoint, os.getpid()), table, **options)
+    return dynamodb_ledger(lambda: dynamodb_client(endpoint, os.getpid()), table, **options)
 
 
 ADDRESSES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
