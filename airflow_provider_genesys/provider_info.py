@@ -30,6 +30,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules("operators.recordings")],
         "sensors": [_modules("sensors.recordings")],
         "triggers": [_modules("triggers.recordings")],
+        "cli": [f"{_PACKAGE}.cli.definition.get_genesys_commands"],
         "connection-types": [
             {
                 "connection-type": "genesys",

@@ -14,6 +14,7 @@ import pytest
 from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_genesys import __version__
+from airflow_provider_genesys.cli.definition import get_genesys_commands
 from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.provider_info import get_provider_info
@@ -75,6 +76,17 @@ def test_airflow_shows_the_form(manager: ProvidersManager) -> None:
 
 def test_airflow_lists_the_triggers(manager: ProvidersManager) -> None:
     assert "airflow_provider_genesys.triggers.recordings" in {each.trigger_class_name for each in manager.trigger}
+
+
+@pytest.mark.skipif(not IS_AIRFLOW_3, reason="Airflow 2 takes no commands from providers")
+def test_airflow_takes_the_commands(manager: ProvidersManager) -> None:
+    assert get_genesys_commands in manager.cli_command_functions
+
+
+def test_every_command_that_it_names_exists() -> None:
+    (name,) = get_provider_info()["cli"]
+    module, _, function = name.rpartition(".")
+    assert getattr(import_module(module), function) is get_genesys_commands
 
 
 def test_every_module_that_it_names_exists() -> None:

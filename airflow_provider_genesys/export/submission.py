@@ -29,7 +29,7 @@ from airflow_provider_genesys.export.model import (
     RequestState,
 )
 from airflow_provider_genesys.export.planning import quarters
-from airflow_provider_genesys.export.ports import ExportApi, Ledger
+from airflow_provider_genesys.export.ports import Ledger, Submitter
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ _REASONS = {
 class Submission:
     """Sees to it that a request has one job, whoever asks and however often."""
 
-    api: ExportApi
+    api: Submitter
     ledger: Ledger
     leases: Leases
     sleep: Callable[[float], None] = time.sleep

@@ -34,7 +34,7 @@ def add_routes(app: web.Application) -> None:
 async def volume(request: web.Request) -> web.Response:
     """``GET /api/v2/recordings``: a page of recordings, and above all their ``total``."""
     universe = request.app[SIMULATION].universe
-    start_ms, end_ms = _window(request.query)
+    start_ms, end_ms = window_of(request.query)
     size = _whole_number(request.query.get("pageSize", "25"), "pageSize", MAX_PAGE_SIZE)
     page = _whole_number(request.query.get("pageNumber", "1"), "pageNumber")
     selection = _selection({key: request.query.getall(key) for key in request.query})
@@ -54,13 +54,13 @@ async def volume(request: web.Request) -> web.Response:
 async def submit(request: web.Request) -> web.StreamResponse:
     """``POST /api/v2/recordings/jobs``: a new export job, whether or not there is one like it."""
     simulation = request.app[SIMULATION]
-    body = await _json_object(request)
+    body = await json_object(request)
     if body.get("type") != "export":
         raise ApiError(400, f'type must be "export", not {body.get("type")!r}')
     filters = body.get("filter")
     if not isinstance(filters, dict):
         raise ApiError(400, "filter must be an object with dateFrom and dateTo")
-    start_ms, end_ms = _window(filters)
+    start_ms, end_ms = window_of(filters)
     media_format, selection = _media_format(body.get("jobDetails")), _selection(filters)
     await simulation.holds.at("submit:before")
     if request.transport is None:  # the client died while it was held: as if its request had never arrived
@@ -132,7 +132,11 @@ def _status(job: Job, simulation: Simulation, base_url: str) -> dict[str, Any]:
     return answer
 
 
-async def _json_object(request: web.Request) -> dict[str, Any]:
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """A request's body.
+
+    :raises ApiError: 400, no JSON object.
+    """
     try:
         body = json.loads(await request.read())
     except ValueError as error:
@@ -142,8 +146,11 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def _window(source: Mapping[str, Any]) -> tuple[int, int]:
-    """``[start, end)`` in ms from ``dateFrom`` and ``dateTo``, which is included."""
+def window_of(source: Mapping[str, Any]) -> tuple[int, int]:
+    """``[start, end)`` in ms from ``dateFrom`` and ``dateTo``, which is included.
+
+    :raises ApiError: 400, a time is missing or wrong.
+    """
     first, last = (_time(source.get(name), name) for name in ("dateFrom", "dateTo"))
     if last < first:
         raise ApiError(400, "dateTo must not be before dateFrom")

@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 from aiohttp import web
 
-from airflow_provider_genesys.simulator import control, guide, storage
+from airflow_provider_genesys.simulator import control, guide, shifts, storage
 from airflow_provider_genesys.simulator.control import issued_secrets
 from airflow_provider_genesys.simulator.faults import Fault, FaultPlan
 from airflow_provider_genesys.simulator.gate import gate, token
@@ -33,6 +33,7 @@ def application(simulation: Simulation) -> web.Application:
     app[SIMULATION] = simulation
     app.router.add_post("/oauth/token", token, name="token")
     guide.add_routes(app)
+    shifts.add_routes(app)
     storage.add_routes(app)
     control.add_routes(app)
     return app
