@@ -68,6 +68,7 @@ class World:
 
     def begin(self, name: str = "scheduled", interval: ExportWindow | None = None, **changes: Any) -> BaseProcess:
         """Start a run's process."""
+        self.log(name).touch()
         process = begin(self.run(name, interval, **changes))
         self.processes.append(process)
         return process
