@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.dynalite import DynaliteServer, dynalite_server
+from tests.servers.mariadb import MariadbServer, mariadb_server
 from tests.servers.postgres import PostgresServer, postgres_server
+from tests.servers.redis import RedisServer, redis_server
 from tests.servers.seaweedfs import SeaweedServer, seaweedfs_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +36,27 @@ def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL, one for the run, with an empty database ``ledger``."""
     with postgres_server() as server:
         server.create_database("ledger")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A real MariaDB, one for the run."""
+    with mariadb_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A real Redis, one for the run; who kills it has one of their own."""
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dynalite() -> Iterator[DynaliteServer]:
+    """A DynamoDB that a test can have, one for the run."""
+    with dynalite_server() as server:
         yield server
 
 

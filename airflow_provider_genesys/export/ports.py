@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from airflow_provider_genesys.export.errors import ExportError
@@ -20,6 +20,7 @@ from airflow_provider_genesys.export.model import (
     Receipt,
     ReceiptLine,
     Recording,
+    RequestState,
     Reservation,
     StoredObject,
 )
@@ -107,6 +108,37 @@ class Ledger(Protocol):
 
     def volumes(self, selection_key: str, since: float, until: float) -> Mapping[ExportWindow, int]:
         """The remembered volumes of windows that start in ``[since, until)``, epoch seconds."""
+
+    def record_duration(self, organisation: str, recordings: int, seconds: float) -> None:
+        """Remember how long a completed job took: history for polling."""
+
+    def durations(self, organisation: str) -> Sequence[tuple[int, float]]:
+        """``(recordings, seconds)`` of the newest completed jobs, newest first; at most some hundreds."""
+
+    def entries(self, organisation: str | None = None, states: Collection[RequestState] = ()) -> Iterator[Entry]:
+        """All entries by window, or those of an organisation, or in some states: for a look inside."""
+
+    def break_lease(self, key: str) -> bool:
+        """Take a request's lease from whoever holds it, who is fenced off by that.
+
+        :return: whether there was a live one.
+        """
+
+    def forget(self, key: str) -> bool:
+        """Remove a request with its attempts, unless a lease on it is live.
+
+        :return: whether it is gone.
+        """
+
+    def spent(self, organisation: str, budget: str) -> int:
+        """How many calls of a rate budget are reserved in the minute that began 60 seconds ago, or ahead."""
+
+    def compact(self, before: float) -> int:
+        """Remove archived requests, and split ones, that were last written before a time; their history stays.
+
+        :param before: epoch seconds.
+        :return: how many were removed. Those with a live lease stay.
+        """
 
 
 class Archive(Protocol):

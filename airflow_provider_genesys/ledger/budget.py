@@ -44,6 +44,10 @@ class Budget:
             return budget, Reservation(granted=False, wait=slot - now)
         return Budget(tuple(sorted((*budget.slots, slot))), now), Reservation(granted=True, wait=slot - now)
 
+    def spent(self, now: float, *, span: float = SPAN) -> int:
+        """How many calls count at ``now``: those of the last ``span`` seconds, and those to come."""
+        return len(self._at(now, span).slots)
+
     def _at(self, now: float, span: float) -> Budget:
         """The budget as it stands at ``now``.
 

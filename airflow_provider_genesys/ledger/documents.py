@@ -28,6 +28,12 @@ Document = Mapping[str, Any]
 
 ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
 
+COMPACTED = (RequestState.ARCHIVED, RequestState.SPLIT)
+"""The states of requests that nothing more is to be done for: their entries may be removed after a time."""
+
+DURATIONS_KEPT = 200
+"""How many completed jobs of an organisation are remembered by their duration."""
+
 
 def request_document(request: ExportRequest) -> dict[str, Any]:
     """What never changes of a request, its key included."""
@@ -116,6 +122,27 @@ def windows_text(windows: Sequence[ExportWindow]) -> str:
 def windows_of(text: str) -> tuple[ExportWindow, ...]:
     """Read what :func:`windows_text` wrote."""
     return tuple(_window(start, end) for start, end in json.loads(text))
+
+
+def with_duration(text: str, recordings: int, seconds: float) -> str:
+    """Durations as JSON text with one more, newest first; the oldest are dropped."""
+    return json.dumps([[recordings, seconds], *json.loads(text)][:DURATIONS_KEPT])
+
+
+def durations_of(text: str) -> tuple[tuple[int, float], ...]:
+    """Read what :func:`with_duration` wrote."""
+    return tuple((recordings, seconds) for recordings, seconds in json.loads(text))
+
+
+def organisation_of(text: str) -> Organisation:
+    """Read an organisation's text; a host has no ``@``."""
+    client_id, _, host = text.rpartition("@")
+    return Organisation(host=host, client_id=client_id)
+
+
+def epoch_text(seconds: float) -> str:
+    """Epoch seconds as :func:`time_text`."""
+    return time_text(datetime.fromtimestamp(seconds, UTC))
 
 
 def time_text(time: datetime) -> str:

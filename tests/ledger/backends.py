@@ -39,14 +39,27 @@ def _postgresql_address(request: pytest.FixtureRequest) -> str:
     return f"{server.url(database)}?options=-csearch_path%3D{schema}"
 
 
+def _mysql_address(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue("mariadb").create_database(f"test_{next(_numbers)}")
+    return url
+
+
 ADDRESSES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "sqlite": _sqlite_address,
     "postgresql": _postgresql_address,
+    "mysql": _mysql_address,
 }
 """How a test gets an empty ledger's address."""
 
 OPENERS: dict[str, Callable[..., Ledger]] = {
     "sqlite": _open_sql,
     "postgresql": _open_sql,
+    "mysql": _open_sql,
 }
 """How an address is opened, by its scheme."""
+
+SQL = ("sqlite", "postgresql", "mysql")
+"""Those whose address is a database's URL."""
+
+SERVED = tuple(scheme for scheme in ADDRESSES if scheme != "sqlite")
+"""Those that have a server, and with it a clock."""

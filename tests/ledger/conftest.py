@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_genesys.export.ports import Ledger
-from tests.ledger.backends import ADDRESSES, open_ledger
+from tests.ledger.backends import ADDRESSES, SERVED, SQL, open_ledger
 from tests.ledger.racing import Racers
 
 
@@ -20,6 +20,18 @@ def racers() -> Iterator[Racers]:
 @pytest.fixture(params=ADDRESSES)
 def address(request: pytest.FixtureRequest) -> str:
     """Where an empty ledger is, on every kind of backend."""
+    return ADDRESSES[request.param](request)
+
+
+@pytest.fixture(params=SQL)
+def sql_address(request: pytest.FixtureRequest) -> str:
+    """Where an empty ledger is, on every kind of database."""
+    return ADDRESSES[request.param](request)
+
+
+@pytest.fixture(params=SERVED)
+def served_address(request: pytest.FixtureRequest) -> str:
+    """Where an empty ledger is, on every kind of server."""
     return ADDRESSES[request.param](request)
 
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 
 from airflow_provider_genesys.export.errors import LeaseLost
-from airflow_provider_genesys.export.model import Entry, ExportRequest, ExportWindow, Lease, Reservation
+from airflow_provider_genesys.export.model import Entry, ExportRequest, ExportWindow, Lease, RequestState, Reservation
 from airflow_provider_genesys.ledger.budget import SPAN, Budget
 
 
@@ -20,6 +20,9 @@ class Holding:
     owner: str = ""
     until: float = 0.0
     exclusive: bool = False
+
+    def is_live(self, now: float) -> bool:
+        return self.until > now
 
 
 class MemoryLedger:
@@ -34,9 +37,11 @@ class MemoryLedger:
         self._lock = RLock()
         self._entries: dict[str, Entry] = {}
         self._holdings: dict[str, Holding] = {}
+        self._saved_at: dict[str, float] = {}
         self._budgets: dict[tuple[str, str], Budget] = {}
         self._plans: dict[str, tuple[ExportWindow, ...]] = {}
         self._volumes: dict[tuple[str, ExportWindow], int] = {}
+        self._durations: dict[str, list[tuple[int, float]]] = {}
 
     def now(self) -> float:
         return self._clock()
@@ -47,7 +52,7 @@ class MemoryLedger:
             self._entries.setdefault(request.key, Entry(request))
             holding = self._holdings.setdefault(request.key, Holding())
             own = holding.owner == owner and not holding.exclusive
-            if holding.until > now and not own:
+            if holding.is_live(now) and not own:
                 return self._read(request.key)
             self._holdings[request.key] = Holding(holding.fence + 1, owner, now + seconds)
             lease = Lease(request.key, owner, holding.fence + 1, now + seconds, seconds)
@@ -61,6 +66,7 @@ class MemoryLedger:
             kept = {(a.generation, a.number): a for a in (*self._entries[lease.key].attempts, *entry.attempts)}
             attempts = tuple(kept[number] for number in sorted(kept))
             self._entries[lease.key] = replace(entry, attempts=attempts, lease=None)
+            self._saved_at[lease.key] = self._clock()
             return replace(self._read(lease.key), lease=renewed)
 
     def renew(self, lease: Lease) -> Lease:
@@ -70,7 +76,7 @@ class MemoryLedger:
     def release(self, lease: Lease) -> None:
         with self._lock:
             holding = self._holdings.get(lease.key)
-            if holding and holding.fence == lease.fence:
+            if lease.key in self._entries and holding and holding.fence == lease.fence:
                 self._holdings[lease.key] = Holding(lease.fence)
 
     def entry(self, key: str) -> Entry | None:
@@ -114,9 +120,57 @@ class MemoryLedger:
                 if key == selection_key and since <= window.start.timestamp() < until
             }
 
+    def record_duration(self, organisation: str, recordings: int, seconds: float) -> None:
+        with self._lock:
+            known = self._durations.setdefault(organisation, [])
+            self._durations[organisation] = [(recordings, seconds), *known][:200]
+
+    def durations(self, organisation: str) -> Sequence[tuple[int, float]]:
+        return tuple(self._durations.get(organisation, ()))
+
+    def entries(self, organisation: str | None = None, states: Collection[RequestState] = ()) -> Iterator[Entry]:
+        with self._lock:
+            entries = [self._read(key) for key in self._entries]
+        for entry in sorted(entries, key=lambda entry: (entry.request.window, entry.request.key)):
+            ours = organisation is None or str(entry.request.organisation) == organisation
+            if ours and (not states or entry.state in states):
+                yield entry
+
+    def break_lease(self, key: str) -> bool:
+        with self._lock:
+            holding = self._holdings.get(key, Holding())
+            if key not in self._entries or not holding.owner:
+                return False
+            self._holdings[key] = Holding(holding.fence + 1)
+            return holding.is_live(self._clock())
+
+    def forget(self, key: str) -> bool:
+        with self._lock:
+            if key in self._entries:
+                holding = self._holdings[key]
+                if holding.is_live(self._clock()):
+                    return False
+                del self._entries[key]
+                self._holdings[key] = Holding(holding.fence)
+                self._saved_at.pop(key, None)
+            return True
+
+    def spent(self, organisation: str, budget: str) -> int:
+        with self._lock:
+            return self._budgets.get((organisation, budget), Budget()).spent(self._clock(), span=self._span)
+
+    def compact(self, before: float) -> int:
+        with self._lock:
+            finished = [
+                key
+                for key, saved_at in self._saved_at.items()
+                if saved_at < before and self._entries[key].state in (RequestState.ARCHIVED, RequestState.SPLIT)
+            ]
+            return sum(self.forget(key) for key in finished)
+
     def _read(self, key: str) -> Entry:
         holding, now = self._holdings[key], self._clock()
-        live = holding.until > now
+        live = holding.is_live(now)
         return replace(
             self._entries[key],
             held_by=holding.owner if live else "",
@@ -125,7 +179,7 @@ class MemoryLedger:
 
     def _renew(self, lease: Lease, exclusive: bool | None = None) -> Lease:
         holding = self._holdings.get(lease.key)
-        if holding is None or holding.fence != lease.fence:
+        if lease.key not in self._entries or holding is None or holding.fence != lease.fence:
             raise LeaseLost(f"request {lease.key} was taken over")
         until = self._clock() + lease.seconds
         kept = holding.exclusive if exclusive is None else exclusive

@@ -377,6 +377,211 @@ def test_a_budget_opens_again_as_time_passes(address: str) -> None:
     assert ledger.reserve("organisation", "polls", 2).granted
 
 
+def test_durations_come_newest_first_and_the_oldest_are_dropped(ledger: Ledger) -> None:
+    assert ledger.durations("organisation") == ()
+    for recordings in range(205):
+        ledger.record_duration("organisation", recordings, recordings / 2)
+    ledger.record_duration("another", 1, 2.5)
+    assert ledger.durations("organisation") == tuple((n, n / 2) for n in range(204, 4, -1))
+    assert ledger.durations("another") == ((1, 2.5),)
+
+
+def test_what_a_budget_has_spent_is_what_still_counts(address: str) -> None:
+    ledger = open_ledger(address, span=100.0)
+    assert ledger.spent("organisation", "polls") == 0
+    for _ in range(3):
+        ledger.reserve("organisation", "polls", 2, within=1000.0)
+    ledger.reserve("organisation", "polls", 2)
+    assert ledger.spent("organisation", "polls") == 3
+    assert ledger.spent("organisation", "requests") == 0
+
+
+def test_what_a_budget_has_spent_comes_back_as_time_passes(address: str) -> None:
+    ledger = open_ledger(address, span=0.3)
+    ledger.reserve("organisation", "polls", 2)
+    time.sleep(0.35)
+    assert ledger.spent("organisation", "polls") == 0
+
+
+def in_state(ledger: Ledger, request: ExportRequest, state: RequestState, **change: Any) -> Entry:
+    """Bring a request into a state and let it go."""
+    entry = ledger.acquire(request, "ann", 100.0)
+    entry = ledger.save(held(entry), replace(entry, state=state, **change))
+    ledger.release(held(entry))
+    return replace(entry, lease=None, held_by="", held_until=0.0)
+
+
+def test_entries_come_by_window_or_by_organisation_and_state(ledger: Ledger) -> None:
+    assert list(ledger.entries()) == []
+    other = replace(asked(hours(6, 12)), organisation=Organisation("api.usw2.pure.cloud", "client"))
+    late = in_state(ledger, asked(hours(12, 18)), RequestState.FAILED, attempts=(ATTEMPT,))
+    early = in_state(ledger, asked(hours(0, 6)), RequestState.OPEN)
+    longer = in_state(ledger, asked(hours(0, 12)), RequestState.ARCHIVED)
+    elsewhere = in_state(ledger, other, RequestState.FAILED)
+    assert list(ledger.entries()) == [early, longer, elsewhere, late]
+    assert list(ledger.entries(str(ORGANISATION))) == [early, longer, late]
+    assert list(ledger.entries(states=[RequestState.FAILED])) == [elsewhere, late]
+    open_or_archived = {RequestState.OPEN, RequestState.ARCHIVED}
+    assert list(ledger.entries(str(ORGANISATION), open_or_archived)) == [early, longer]
+    assert list(ledger.entries("nobody@nowhere")) == []
+
+
+def test_entries_tell_who_holds_them(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    assert list(ledger.entries()) == [as_read(entry)]
+
+
+def test_entries_are_all_of_them_however_many(ledger: Ledger) -> None:
+    requests = [asked(hours(0, 1), number=number) for number in range(450)]
+    for request in requests:
+        ledger.acquire(request, "ann", AT_ONCE)
+    keys = [entry.request.key for entry in ledger.entries()]
+    assert keys == sorted(request.key for request in requests)
+
+
+def test_a_broken_lease_is_free_to_all_and_its_holder_is_fenced_off(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    entry = ledger.save(held(entry), entry, exclusive=True)
+    assert ledger.break_lease(asked().key)
+    assert not ledger.break_lease(asked().key)
+    with pytest.raises(LeaseLost):
+        ledger.save(held(entry), replace(entry, error="late"))
+    taken = ledger.acquire(asked(), "bob", 100.0)
+    assert held(taken).fence > held(entry).fence
+    assert taken.error == ""
+
+
+def test_breaking_a_lease_that_ran_out_fences_its_holder_off(ledger: Ledger) -> None:
+    lease = held(ledger.acquire(asked(), "ann", AT_ONCE))
+    assert not ledger.break_lease(asked().key)
+    with pytest.raises(LeaseLost):
+        ledger.renew(lease)
+
+
+def test_there_is_no_lease_to_break_where_nobody_has_one(ledger: Ledger) -> None:
+    assert not ledger.break_lease(asked().key)
+    in_state(ledger, asked(), RequestState.OPEN)
+    assert not ledger.break_lease(asked().key)
+
+
+def test_a_forgotten_request_is_gone_with_its_attempts(ledger: Ledger) -> None:
+    in_state(ledger, asked(), RequestState.FAILED, attempts=(ATTEMPT,))
+    kept = in_state(ledger, asked(hours(0, 6)), RequestState.FAILED)
+    assert ledger.forget(asked().key)
+    assert ledger.entry(asked().key) is None
+    assert ledger.find(str(ORGANISATION), "job 1") is None
+    assert list(ledger.entries()) == [kept]
+    assert ledger.forget(asked().key), "it is gone"
+
+
+def test_a_live_lease_keeps_a_request_from_being_forgotten(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    assert not ledger.forget(asked().key)
+    assert ledger.entry(asked().key) == as_read(entry)
+
+
+def test_a_request_that_comes_back_has_nothing_of_its_earlier_life(ledger: Ledger) -> None:
+    """But for its fence: who held it then, the same owner even, must not write now."""
+    entry = ledger.acquire(asked(), "ann", AT_ONCE)
+    entry = ledger.save(held(entry), replace(entry, state=RequestState.FAILED, attempts=(ATTEMPT,)))
+    ledger.forget(asked().key)
+    with pytest.raises(LeaseLost):
+        ledger.renew(held(entry))
+    ledger.release(held(entry))
+    again = ledger.acquire(asked(), "ann", 100.0)
+    assert replace(again, lease=None, held_by="", held_until=0.0) == Entry(asked())
+    assert held(again).fence == held(entry).fence + 1
+    with pytest.raises(LeaseLost):
+        ledger.save(held(entry), entry)
+    ledger.release(held(again))
+    ledger.forget(asked().key)
+    assert held(ledger.acquire(asked(), "ann", 100.0)).fence == held(entry).fence + 2
+
+
+def test_compacting_removes_what_is_finished_and_keeps_its_history(ledger: Ledger) -> None:
+    archived = in_state(ledger, asked(hours(0, 6)), RequestState.ARCHIVED, attempts=(ATTEMPT,))
+    in_state(ledger, asked(hours(6, 12)), RequestState.SPLIT)
+    failed = in_state(ledger, asked(hours(12, 18)), RequestState.FAILED)
+    opened = in_state(ledger, asked(hours(18, 24)), RequestState.OPEN)
+    never_saved = ledger.acquire(asked(hours(23, 24)), "ann", AT_ONCE)
+    ledger.keep_plan("key", [hours(0, 6)])
+    ledger.record_volume("selection", hours(0, 6), 5)
+    ledger.record_duration(str(ORGANISATION), 5, 60.0)
+    assert ledger.compact(ledger.now() + 60) == 2
+    assert list(ledger.entries()) == [failed, opened, as_read(never_saved)]
+    assert ledger.entry(archived.request.key) is None
+    assert ledger.find(str(ORGANISATION), "job 1") is None
+    assert ledger.plan("key") == (hours(0, 6),)
+    assert ledger.volumes("selection", 0.0, 1e10) == {hours(0, 6): 5}
+    assert ledger.durations(str(ORGANISATION)) == ((5, 60.0),)
+    assert ledger.compact(ledger.now() + 60) == 0
+
+
+def test_compacting_leaves_what_was_written_since_or_is_held(ledger: Ledger) -> None:
+    before = ledger.now() - 1
+    written = in_state(ledger, asked(hours(0, 6)), RequestState.ARCHIVED)
+    entry = ledger.acquire(asked(hours(6, 12)), "ann", 100.0)
+    held_still = ledger.save(held(entry), replace(entry, state=RequestState.ARCHIVED))
+    assert ledger.compact(before) == 0
+    assert ledger.compact(ledger.now() + 60) == 1
+    assert ledger.entry(written.request.key) is None
+    assert ledger.entry(entry.request.key) == as_read(held_still)
+    assert ledger.renew(held(held_still)).fence == 1
+
+
+def test_compacted_requests_keep_their_fences(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", AT_ONCE)
+    entry = ledger.save(held(entry), replace(entry, state=RequestState.ARCHIVED))
+    assert ledger.compact(ledger.now() + 60) == 1
+    assert held(ledger.acquire(asked(), "ann", 100.0)).fence == 2
+    with pytest.raises(LeaseLost):
+        ledger.save(held(entry), entry)
+
+
+def test_a_long_plan_fits(ledger: Ledger) -> None:
+    quarter = timedelta(minutes=15)
+    windows = tuple(ExportWindow(DAY + n * quarter, DAY + (n + 1) * quarter) for n in range(3000))
+    assert ledger.keep_plan("key", windows) == windows
+    assert ledger.plan("key") == windows
+
+
+def test_a_long_history_of_attempts_fits(ledger: Ledger) -> None:
+    entry = ledger.acquire(asked(), "ann", 100.0)
+    attempts = tuple(
+        Attempt(number % 4, number // 4, AttemptStatus.FAILED, f"job {number}", error=f"{number} " * 300)
+        for number in range(100)
+    )
+    saved = ledger.save(held(entry), replace(entry, attempts=attempts))
+    assert saved.attempts == attempts
+    assert ledger.find(str(ORGANISATION), "job 0") == as_read(saved)
+    assert ledger.find(str(ORGANISATION), "job 99") == as_read(saved)
+
+
+def test_ids_that_differ_in_case_are_different_ids(ledger: Ledger) -> None:
+    in_state(ledger, asked(), RequestState.OPEN, attempts=(Attempt(0, 0, AttemptStatus.SUBMITTED, "Job"),))
+    assert ledger.find(str(ORGANISATION), "job") is None
+    assert ledger.reserve("Organisation", "polls", 1).granted
+    assert ledger.reserve("organisation", "polls", 1).granted
+
+
+@pytest.mark.parametrize("error", [-3600.0, 3600.0])
+def test_clients_whose_clocks_differ_see_one_time(served_address: str, error: float) -> None:
+    """A server's clock is asked, so that nobody takes a live lease, or waits an hour for one that has run out."""
+    right = open_ledger(served_address, span=100.0)
+    wrong = open_ledger(served_address, span=100.0, clock=lambda: time.time() + error)
+    assert wrong.now() == pytest.approx(right.now(), abs=1.5)
+    lease = held(right.acquire(asked(), "ann", 100.0))
+    assert wrong.acquire(asked(), "bob", 100.0).held_by == "ann"
+    right.release(lease)
+    lease = held(wrong.acquire(asked(), "bob", 100.0))
+    assert lease.until == pytest.approx(right.now() + 100, abs=1.5)
+    assert right.acquire(asked(), "ann", 100.0).held_by == "bob"
+    assert right.reserve("organisation", "polls", 1).granted
+    refused = wrong.reserve("organisation", "polls", 1)
+    assert not refused.granted
+    assert 98 < refused.wait < 102
+
+
 def test_of_eight_processes_one_gets_the_lease(address: str, racers: Racers) -> None:
     entries = racers.race(racing.acquire, address, asked())
     winners = [entry for entry in entries if entry.lease]

@@ -69,8 +69,11 @@ class Comparison(RuleBasedStateMachine):
         super().__init__()
         self.real, self.clock, self.same_clock = real, clock, same_clock
         self.memory = MemoryLedger(clock)
-        # Every example has requests, plans and budgets of its own, so that none needs an empty ledger.
+        # Every example has plans and budgets of its own, so that only the requests of the one before have to go.
         self.organisation = Organisation("host", f"client {next(self.organisations)}")
+        for entry in list(real.entries()):
+            real.break_lease(entry.request.key)
+            real.forget(entry.request.key)
 
     def ask(self, question: Callable[[Ledger], Any]) -> tuple[Any, Any]:
         """Both answers, having compared them; an error is an answer."""
@@ -85,6 +88,8 @@ class Comparison(RuleBasedStateMachine):
             return replace(answer, until=0.0)
         if isinstance(answer, Reservation):
             return answer.granted
+        if isinstance(answer, list):
+            return [self.comparable(part) for part in answer]
         if isinstance(answer, Entry):
             return replace(answer, held_until=0.0, lease=self.comparable(answer.lease))
         return answer
@@ -154,6 +159,33 @@ class Comparison(RuleBasedStateMachine):
         self.ask(lambda ledger: ledger.record_volume(selection, window, recordings))
         until = (DAY + timedelta(hours=hours)).timestamp()
         self.ask(lambda ledger: ledger.volumes(selection, DAY.timestamp(), until))
+
+    @rule(organised=st.booleans(), states=st.lists(st.sampled_from(RequestState), max_size=2))
+    def entries(self, organised: bool, states: list[RequestState]) -> None:
+        organisation = str(self.organisation) if organised else None
+        self.ask(lambda ledger: list(ledger.entries(organisation, states)))
+
+    @rule(window=st.sampled_from(WINDOWS))
+    def break_lease(self, window: ExportWindow) -> None:
+        self.ask(lambda ledger: ledger.break_lease(self.request(window).key))
+
+    @rule(window=st.sampled_from(WINDOWS))
+    def forget(self, window: ExportWindow) -> None:
+        self.ask(lambda ledger: ledger.forget(self.request(window).key))
+
+    @rule(age=st.sampled_from([-1e9, 500.0, 1e9]))
+    def compact(self, age: float) -> None:
+        """All that is finished, the older part of it where the clock can be moved, or nothing."""
+        self.ask(lambda ledger: ledger.compact(self.clock.now - age))
+
+    @rule(recordings=st.integers(0, 9), seconds=st.floats(0, 1e6))
+    def record_duration(self, recordings: int, seconds: float) -> None:
+        self.ask(lambda ledger: ledger.record_duration(str(self.organisation), recordings, seconds))
+        self.ask(lambda ledger: ledger.durations(str(self.organisation)))
+
+    @rule(budget=st.sampled_from(["polls", "requests"]))
+    def spent(self, budget: str) -> None:
+        self.ask(lambda ledger: ledger.spent(str(self.organisation), budget))
 
     @rule(window=st.sampled_from(WINDOWS), number=st.integers(0, 2), generation=st.integers(0, 1))
     def find(self, window: ExportWindow, number: int, generation: int) -> None:

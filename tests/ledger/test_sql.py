@@ -18,7 +18,7 @@ from typing import Any
 import psycopg2
 import pytest
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.model import (
@@ -30,8 +30,9 @@ from airflow_provider_genesys.export.model import (
     Organisation,
     RequestState,
 )
-from airflow_provider_genesys.ledger.engines import ledger_engine
+from airflow_provider_genesys.ledger.engines import ledger_engine, shared_engine
 from airflow_provider_genesys.ledger.sql import SqlLedger
+from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 
 REQUEST = ExportRequest(
@@ -43,8 +44,8 @@ JOBS = (Attempt(0, 0, AttemptStatus.FAILED, "job 0"), Attempt(1, 0, AttemptStatu
 
 
 @pytest.fixture
-def engine(address: str) -> Engine:
-    return ledger_engine(address)
+def engine(sql_address: str) -> Engine:
+    return ledger_engine(sql_address)
 
 
 @pytest.fixture
@@ -74,13 +75,13 @@ def run_and_be_killed(work: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE genesys_request", "INSERT INTO genesys_attempt"])
-def test_a_process_killed_inside_a_save_leaves_the_entry_as_it_was(address: str, statement: str) -> None:
-    ledger = SqlLedger(ledger_engine(address))
+def test_a_process_killed_inside_a_save_leaves_the_entry_as_it_was(sql_address: str, statement: str) -> None:
+    ledger = SqlLedger(ledger_engine(sql_address))
     entry = ledger.acquire(REQUEST, "ann", 1000.0)
     before = ledger.entry(REQUEST.key)
 
     def save() -> None:
-        engine = ledger_engine(address)
+        engine = ledger_engine(sql_address)
         die_at_statement(statement, engine)
         SqlLedger(engine).save(entry.lease, replace(entry, state=RequestState.FAILED, attempts=JOBS))
 
@@ -92,12 +93,12 @@ def test_a_process_killed_inside_a_save_leaves_the_entry_as_it_was(address: str,
     assert time.monotonic() - began < 5, "the killed process's locks are gone"
 
 
-def test_a_process_killed_while_it_claims_a_request_leaves_no_trace(address: str) -> None:
-    ledger = SqlLedger(ledger_engine(address))
+def test_a_process_killed_while_it_claims_a_request_leaves_no_trace(sql_address: str) -> None:
+    ledger = SqlLedger(ledger_engine(sql_address))
     assert ledger.entry(REQUEST.key) is None
 
     def acquire() -> None:
-        engine = ledger_engine(address)
+        engine = ledger_engine(sql_address)
         die_at_statement("INSERT INTO genesys_request", engine)
         SqlLedger(engine).acquire(REQUEST, "ann", 1000.0)
 
@@ -106,15 +107,15 @@ def test_a_process_killed_while_it_claims_a_request_leaves_no_trace(address: str
     assert ledger.acquire(REQUEST, "bob", 1000.0).lease is not None
 
 
-def test_a_claim_and_a_job_outlive_the_process_that_was_killed_right_after(address: str) -> None:
+def test_a_claim_and_a_job_outlive_the_process_that_was_killed_right_after(sql_address: str) -> None:
     def submit() -> None:
-        ledger = SqlLedger(ledger_engine(address))
+        ledger = SqlLedger(ledger_engine(sql_address))
         entry = ledger.acquire(REQUEST, "ann", 1000.0)
         ledger.save(entry.lease, replace(entry, attempts=JOBS), exclusive=True)
         die()
 
     run_and_be_killed(submit)
-    entry = SqlLedger(ledger_engine(address)).acquire(REQUEST, "ann", 1000.0)
+    entry = SqlLedger(ledger_engine(sql_address)).acquire(REQUEST, "ann", 1000.0)
     assert (entry.lease, entry.held_by, entry.attempts) == (None, "ann", JOBS)
 
 
@@ -149,15 +150,15 @@ def test_a_ledger_may_be_shared_by_threads(ledger: SqlLedger) -> None:
     assert sorted(fences) == list(range(1, 41))
 
 
-def test_a_reader_sees_no_half_of_a_save(address: str) -> None:
+def test_a_reader_sees_no_half_of_a_save(sql_address: str) -> None:
     """State and attempts are saved together; a reader in between sees both or neither."""
-    ledger = SqlLedger(ledger_engine(address))
+    ledger = SqlLedger(ledger_engine(sql_address))
     entry = ledger.acquire(REQUEST, "ann", 1000.0)
     torn: list[Entry] = []
     ended = threading.Event()
 
     def read() -> None:
-        reader = SqlLedger(ledger_engine(address))
+        reader = SqlLedger(ledger_engine(sql_address))
         while not ended.is_set():
             read = reader.entry(REQUEST.key)
             if read is not None and read.generation != len(read.attempts):
@@ -214,14 +215,76 @@ def test_a_save_whose_commit_was_not_answered_is_there_once(ledger: SqlLedger, e
     assert ledger.acquire(REQUEST, "ann", 1000.0).lease is None
 
 
-def test_a_reservation_whose_commit_was_not_answered_never_grants_more(address: str) -> None:
-    engine = ledger_engine(address)
+def test_a_reservation_whose_commit_was_not_answered_never_grants_more(sql_address: str) -> None:
+    engine = ledger_engine(sql_address)
     ledger = SqlLedger(engine, span=1000.0)
     ledger.entry(REQUEST.key)
     with commit_answers_lost(engine, 1) as lost:
         assert ledger.reserve("organisation", "polls", 3).granted
     assert lost
     assert [ledger.reserve("organisation", "polls", 3).granted for _ in range(2)] == [True, False]
+
+
+def test_an_idle_connection_that_the_server_ended_is_made_again(sql_address: str) -> None:
+    engine = ledger_engine(sql_address)
+    ledger = SqlLedger(engine)
+    ledger.entry(REQUEST.key)
+    for kept in connections_kept(engine):
+        kept.close()
+    assert ledger.acquire(REQUEST, "ann", 1000.0).lease is not None
+
+
+def test_a_process_keeps_two_connections_at_most(postgres_ledger: tuple[SqlLedger, Engine]) -> None:
+    ledger, engine = postgres_ledger
+    threads = [threading.Thread(target=ledger.entry, args=[REQUEST.key]) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert 1 <= len(connections_kept(engine)) <= 2
+
+
+def test_a_process_has_one_engine_for_a_database(tmp_path: Path) -> None:
+    url = make_url(f"sqlite:///{tmp_path}/ledger.db")
+    assert shared_engine(url) is shared_engine(make_url(str(url)))
+
+
+def connections_kept(engine: Engine) -> list[Any]:
+    """The sockets' owners that wait in an engine's pool."""
+    waiting = getattr(engine.pool, "_pool", None)
+    return [record.dbapi_connection for record in list(waiting.queue)] if waiting is not None else []
+
+
+def test_a_connection_that_mysql_kills_in_mid_transaction_is_made_again(mariadb: MariadbServer) -> None:
+    engine = ledger_engine(mariadb.create_database("ledger_sql"))
+    ledger = SqlLedger(engine)
+    entry = ledger.acquire(REQUEST, "ann", 1000.0)
+    ended: list[int] = []
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def _end_connection(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE genesys_request") and not ended:
+            ended.append(connection.connection.dbapi_connection.thread_id())
+            mariadb.execute(f"KILL CONNECTION {ended[0]}")
+
+    saved = ledger.save(entry.lease, replace(entry, attempts=JOBS))
+    assert ended
+    assert ledger.entry(REQUEST.key) == replace(saved, lease=None)
+
+
+def test_what_mysql_is_told_of_a_session(mariadb: MariadbServer) -> None:
+    with ledger_engine(mariadb.create_database("ledger_sql")).connect() as connection:
+        told = connection.exec_driver_sql(
+            "SELECT @@time_zone, @@sql_mode, @@innodb_lock_wait_timeout, @@wait_timeout, @@idle_transaction_timeout,"
+            " @@tx_isolation"
+        ).one()
+    assert tuple(told) == ("+00:00", "STRICT_ALL_TABLES", 10, 60, 30, "READ-COMMITTED")
+
+
+def test_what_postgresql_is_told_of_a_session(postgres_ledger: tuple[SqlLedger, Engine]) -> None:
+    _, engine = postgres_ledger
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW idle_session_timeout").scalar() == "1min"
 
 
 @pytest.fixture

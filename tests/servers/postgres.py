@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,7 +19,8 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
-NOBODY = 65534
+from tests.servers.local import account_of_servers, free_port, hand_over
+
 START_SECONDS = 30
 DURABILITY_OFF = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
@@ -80,7 +79,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="genesys-postgres-") as directory:
         home = Path(directory).resolve()
         home.chmod(0o755)
-        account = _account()
+        account = account_of_servers()
         programs = _programs(home, account)
         data, password = _initialise(home, programs, account)
         process, server = _start(home, programs, data, password, account)
@@ -88,11 +87,6 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield server
         finally:
             _stop(process)
-
-
-def _account() -> dict[str, Any]:
-    """Arguments for ``subprocess``: PostgreSQL refuses to run as root."""
-    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _programs(home: Path, account: dict[str, Any]) -> Path:
@@ -123,9 +117,7 @@ def _initialise(home: Path, programs: Path, account: dict[str, Any]) -> tuple[Pa
     password_file = home / "password"
     password_file.touch(mode=0o600)
     password_file.write_text(password)
-    if account:
-        os.chown(data, NOBODY, NOBODY)
-        os.chown(password_file, NOBODY, NOBODY)
+    hand_over(data, password_file)
     command = [programs / "initdb", "-D", data, "-U", "postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
     made = subprocess.run(
         [*command, "--auth=scram-sha-256", f"--pwfile={password_file}"], capture_output=True, cwd=home, **account
@@ -139,7 +131,7 @@ def _start(
     home: Path, programs: Path, data: Path, password: str, account: dict[str, Any]
 ) -> tuple[subprocess.Popen[bytes], PostgresServer]:
     for _ in range(3):
-        port = _free_port()
+        port = free_port()
         settings = (f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *DURABILITY_OFF)
         options = [word for setting in settings for word in ("-c", setting)]
         with (home / "log").open("ab") as log:
@@ -171,9 +163,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
