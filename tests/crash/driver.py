@@ -30,7 +30,7 @@ from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace, Pending
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
-from airflow_provider_genesys.export.following import Wait
+from airflow_provider_genesys.export.following import AHEAD, Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from tests.archive.process import store_at
@@ -74,7 +74,8 @@ class Run:
     :param most_recordings: of one job.
     :param at_a_time: windows.
     :param downloads: at a time, of one window.
-    :param own_clock: whether the ledger, where it has no server, goes by ``clock`` too.
+    :param ledger_options: as :func:`tests.ledger.backends.open_ledger` takes them.
+    :param retrieves: whether it does more than wait for its jobs.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Run:
     downloads: int = 1
     clock: FastClock = field(default_factory=FastClock)
     ledger_options: dict[str, Any] = field(default_factory=dict)
+    retrieves: bool = True
 
     @property
     def organisation(self) -> Organisation:
@@ -113,7 +115,7 @@ def perform(run: Run) -> None:
     coordinator = _coordinators(run)
     windows = coordinator(run.name).plan(run.selection, UTC, run.most_recordings)
     tasks = [
-        _until_it_gets_through(partial(_window, partial(coordinator, f"{run.name}[{number}]"), window))
+        _until_it_gets_through(partial(_window, partial(coordinator, f"{run.name}[{number}]"), window, run.retrieves))
         for number, window in enumerate(windows)
     ]
     random.Random(run.name).shuffle(tasks)
@@ -138,13 +140,15 @@ def _coordinators(run: Run) -> Callable[[str], Coordinator]:
     return coordinator
 
 
-def _window(coordinator: Callable[[], Coordinator], window: ExportWindow) -> Iterator[float]:
+def _window(coordinator: Callable[[], Coordinator], window: ExportWindow, retrieves: bool) -> Iterator[float]:
     """The three tasks of a window; yields the seconds for which it is deferred."""
     request = coordinator().request(window, "mp3")
     while isinstance(job_ids := coordinator().submit(request), Held):
         yield _waits(job_ids, window)
     while True:
         job_ids = yield from _wait_for_export(coordinator, job_ids)
+        if not retrieves:
+            return
         outcome = coordinator().retrieve(job_ids)
         if isinstance(outcome, Counter):
             return
@@ -157,7 +161,7 @@ def _window(coordinator: Callable[[], Coordinator], window: ExportWindow) -> Ite
 def _wait_for_export(coordinator: Callable[[], Coordinator], job_ids: list[str]) -> Iterator[float]:
     """The sensor's part: its trigger keeps one coordinator for as long as it follows the jobs."""
     trigger = coordinator()
-    while (progress := trigger.follow(job_ids)).wait is not Wait.COMPLETED:
+    while (progress := trigger.follow(job_ids, ahead=AHEAD)).wait is not Wait.COMPLETED:
         if progress.wait is Wait.RUNNING:
             logger.info("deferred for %.2f s", progress.seconds)
             yield progress.seconds

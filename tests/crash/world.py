@@ -173,11 +173,12 @@ def ending(world: World) -> Iterator[World]:
                 kill(process)
 
 
-def assert_archive_is_whole(world: World, interval: ExportWindow) -> None:
+def assert_archive_is_whole(world: World, interval: ExportWindow, reports: int = 1) -> None:
     """Every recording once, as the platform has it; receipts that say so; nothing left over."""
     objects = world.site.objects()
-    kinds = {key.partition("/")[0] for key in objects}
-    assert kinds == {"manifests", "receipts", "recordings", "reports"}
+    kinds = Counter(key.partition("/")[0] for key in objects)
+    assert kinds.keys() == {"manifests", "receipts", "recordings", "reports"}
+    assert kinds["reports"] == reports
     recordings = {key: hashlib.sha256(body).hexdigest() for key, body in objects.items() if "recordings/" in key}
     assert recordings == world.truth(interval)
     lines = [
