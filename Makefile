@@ -7,7 +7,7 @@ AIRFLOW2 := .venv-airflow2/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 check constraints clean
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 check servers constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,19 +21,22 @@ install-airflow2: .venv-airflow2/installed ## Build .venv-airflow2 with Airflow 
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install --quiet "pip>=25.1"
 	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt \
-		--group test --group check --editable ".[simulator,postgres]" \
+		--group test --group check --editable ".[simulator,postgres,mysql,redis]" \
 		--requirement constraints/airflow$(LINE).in
 	touch $@
+
+servers: ## Install the servers that tests start: Redis and MariaDB by apt-get, dynalite by npm
+	PYTHON=$(PYTHON) dev/servers.sh
 
 demo: install ## Export one day from the simulator into ./archive
 	$(AIRFLOW3)/python dev/demo.py
 
 test: test-airflow3 test-airflow2 ## Run all tests on both Airflows
 
-test-airflow3: install
+test-airflow3: install servers
 	$(AIRFLOW3)/python -m pytest $(PYTEST_ARGS)
 
-test-airflow2: install-airflow2
+test-airflow2: install-airflow2 servers
 	$(AIRFLOW2)/python -m pytest $(PYTEST_ARGS)
 
 check: install ## Lint and types

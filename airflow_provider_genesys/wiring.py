@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.connection import get_async_connection
@@ -23,7 +23,7 @@ from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
 from airflow_provider_genesys.hooks.genesys import GenesysHook
-from airflow_provider_genesys.ledger.engines import ledger_engine
+from airflow_provider_genesys.ledger.engines import shared_engine
 from airflow_provider_genesys.ledger.sql import SqlLedger
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_genesys.export.ports import Archive, Ledger
 
 DEFAULT_LEDGER = "genesys_ledger"
+DEFAULT_TABLE = "genesys_ledger"
 
 _LONGEST_WAIT_FOR_BUDGET = 120.0
 """Seconds that a task sleeps for its turn."""
@@ -158,33 +159,97 @@ def _ledger(conn_id: str, connection: Connection | None) -> Ledger:
         if conn_id != DEFAULT_LEDGER:
             raise InvalidInput(f"the ledger's connection {conn_id!r} is not defined")
         home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
-        return SqlLedger(ledger_engine(URL.create("sqlite", database=str(home / "genesys_ledger.db"))))
-    if connection.conn_type not in _SQL:
+        return _sql_ledger(URL.create("sqlite", database=str(home / "genesys_ledger.db")))
+    if connection.conn_type not in _LEDGERS:
         raise InvalidInput(
-            f"the ledger's connection {conn_id!r} has the type {connection.conn_type!r}: use one of {', '.join(_SQL)}"
+            f"the ledger's connection {conn_id!r} has the type {connection.conn_type!r}: use one of "
+            f"{', '.join(_LEDGERS)}"
         )
-    return SqlLedger(ledger_engine(_SQL[connection.conn_type](connection)))
+    return _LEDGERS[connection.conn_type](connection)
 
 
-def _sqlite_url(connection: Connection) -> URL:
+def _sql_ledger(url: URL) -> Ledger:
+    return SqlLedger(shared_engine(url))
+
+
+def _sqlite_ledger(connection: Connection) -> Ledger:
     """Airflow keeps a SQLite file's path as the host, or as the schema where it came from a URI."""
-    return URL.create("sqlite", database=connection.host or connection.schema)
+    return _sql_ledger(URL.create("sqlite", database=connection.host or connection.schema))
 
 
-def _postgres_url(connection: Connection) -> URL:
-    tls = {name: str(value) for name, value in connection.extra_dejson.items() if name.startswith("ssl")}
+def _postgres_ledger(connection: Connection) -> Ledger:
+    return _sql_ledger(_server_url("postgresql", connection, _named(connection, "ssl")))
+
+
+def _mysql_ledger(connection: Connection) -> Ledger:
+    """Airflow's MySQL connections have their TLS files in the extra ``ssl``, an object."""
+    files = connection.extra_dejson.get("ssl") or {}
+    return _sql_ledger(_server_url("mysql", connection, {f"ssl_{name}": path for name, path in files.items()}))
+
+
+def _server_url(dialect: str, connection: Connection, query: dict[str, Any]) -> URL:
     return URL.create(
-        "postgresql",
+        dialect,
         username=connection.login,
         password=connection.password,
         host=connection.host,
         port=connection.port,
         database=connection.schema,
-        query=tls,
+        query={name: str(value) for name, value in query.items()},
     )
 
 
-_SQL: dict[str, Callable[[Connection], URL]] = {"sqlite": _sqlite_url, "postgres": _postgres_url}
+def _redis_ledger(connection: Connection) -> Ledger:
+    from airflow_provider_genesys.ledger.redis import redis_ledger, shared_client
+
+    extra = connection.extra_dejson
+    client = shared_client(
+        host=connection.host or "localhost",
+        port=connection.port or 6379,
+        username=connection.login or None,
+        password=connection.password or None,
+        db=int(extra.get("db") or connection.schema or 0),
+        ssl=str(extra.get("ssl", False)).lower() == "true",
+        **_named(connection, "ssl_"),
+    )
+    return redis_ledger(client)
+
+
+def _dynamodb_ledger(connection: Connection) -> Ledger:
+    from airflow_provider_genesys.ledger.dynamodb import dynamodb_ledger
+
+    uri = connection.get_uri()
+    table = connection.extra_dejson.get("table_name") or DEFAULT_TABLE
+    return dynamodb_ledger(lambda: _dynamodb_client(uri, os.getpid(), connection), table)
+
+
+_clients: dict[tuple[str, int], Any] = {}
+
+
+def _dynamodb_client(uri: str, pid: int, connection: Connection) -> Any:
+    """The client of this process for a connection: it takes a moment to make, and does not bear a fork."""
+    if (uri, pid) not in _clients:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+        from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+
+        hook = AwsBaseHook(aws_conn_id=connection.conn_id, client_type="dynamodb")
+        hook.conn_config = AwsConnectionWrapper(conn=connection)  # looked up already, as a triggerer must
+        _clients[uri, pid] = hook.get_conn()
+    return _clients[uri, pid]
+
+
+def _named(connection: Connection, beginning: str) -> dict[str, Any]:
+    """The connection's extras whose names begin so."""
+    return {name: value for name, value in connection.extra_dejson.items() if name.startswith(beginning)}
+
+
+_LEDGERS: dict[str, Callable[[Connection], Ledger]] = {
+    "sqlite": _sqlite_ledger,
+    "postgres": _postgres_ledger,
+    "mysql": _mysql_ledger,
+    "redis": _redis_ledger,
+    "aws": _dynamodb_ledger,
+}
 
 
 def _file_store(destination: Destination) -> Store:

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import redis
+
 from airflow_provider_genesys.export.ports import Ledger
+from airflow_provider_genesys.ledger.dynamodb import dynamodb_ledger
 from airflow_provider_genesys.ledger.engines import ledger_engine
+from airflow_provider_genesys.ledger.redis import SESSION, redis_ledger
 from airflow_provider_genesys.ledger.sql import SqlLedger
+from tests.servers.dynalite import dynamodb_client
 
 if TYPE_CHECKING:
     import pytest
@@ -44,10 +50,33 @@ def _mysql_address(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def _redis_address(request: pytest.FixtureRequest) -> str:
+    """A prefix of its own."""
+    return f"{request.getfixturevalue('redis').address}#test_{next(_numbers)}:"
+
+
+def _dynamodb_address(request: pytest.FixtureRequest) -> str:
+    """A table of its own."""
+    return f"dynamodb:{request.getfixturevalue('dynalite').endpoint}#test_{next(_numbers)}"
+
+
+def _open_redis(address: str, *, clock: Callable[[], float] | None = None, **options: Any) -> Ledger:
+    """:param clock: has no say: the server's is asked."""
+    url, _, prefix = address.partition("#")
+    return redis_ledger(redis.Redis.from_url(url, **SESSION), prefix=prefix, **options)
+
+
+def _open_dynamodb(address: str, **options: Any) -> Ledger:
+    endpoint, _, table = address.removeprefix("dynamodb:").partition("#")
+    return dynamodb_ledger(lambda: dynamodb_client(endpoint, os.getpid()), table, **options)
+
+
 ADDRESSES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "sqlite": _sqlite_address,
     "postgresql": _postgresql_address,
     "mysql": _mysql_address,
+    "redis": _redis_address,
+    "dynamodb": _dynamodb_address,
 }
 """How a test gets an empty ledger's address."""
 
@@ -55,6 +84,8 @@ OPENERS: dict[str, Callable[..., Ledger]] = {
     "sqlite": _open_sql,
     "postgresql": _open_sql,
     "mysql": _open_sql,
+    "redis": _open_redis,
+    "dynamodb": _open_dynamodb,
 }
 """How an address is opened, by its scheme."""
 
