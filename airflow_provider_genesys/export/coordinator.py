@@ -142,9 +142,12 @@ class Coordinator:
                 return archived
         return self._job_ids_or_held(request, lambda: self._submission.ensure_job(request, force_run))
 
-    def follow(self, job_ids: list[str]) -> Progress:
-        """One step of the wait for jobs: poll what is due, within the budget."""
-        return self._following.step(self._entries(job_ids))
+    def follow(self, job_ids: list[str], ahead: float = 0.0) -> Progress:
+        """One step of the wait for jobs: poll what is due, within the budget.
+
+        :param ahead: seconds for which a poll may be reserved ahead; for callers that go on with this coordinator.
+        """
+        return self._following.step(self._entries(job_ids), ahead)
 
     def current_jobs(self, job_ids: list[str]) -> list[str]:
         """The jobs that stand for these now, after resubmissions and splits."""
@@ -228,7 +231,6 @@ class Coordinator:
         windows = cut_day(day.window, Volumes(self.api, self.ledger, day, timezone), limit)
         logger.info("%s is cut into %d windows", day.window, len(windows))
         if not windows:
-            self.ledger.record_volume(day.selection_key, day.window, 0)
             return windows
         return self.ledger.keep_plan(key, windows, replace=force)
 

@@ -4,17 +4,25 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Entry, ExportJob, JobStatus, RequestState
-from airflow_provider_genesys.export.polling import next_poll_at
+from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, likelihood, next_poll_at
 from airflow_provider_genesys.export.ports import ExportApi, Ledger
 
 logger = logging.getLogger(__name__)
+
+AHEAD = 60.0
+"""Seconds for which polls are reserved ahead: everybody who waits then has a turn, instead of trying for the next one
+together; longer, and a job that is likelier to be done would come too late."""
+
+_PUNCTUAL = 2.0
+"""Seconds by which a poll may miss its slot: the ledger's minute is so much longer than the platform's."""
 
 _ENDS = {
     JobStatus.COMPLETED: AttemptStatus.COMPLETED,
@@ -36,15 +44,20 @@ class Progress:
     """One step of a wait.
 
     :param seconds: until the next step makes sense.
+    :param reserved: whether a poll is reserved for then, which is lost to who comes much later.
     """
 
     wait: Wait
     seconds: float = 0.0
+    reserved: bool = False
 
 
 @dataclass(frozen=True)
 class Following:
     """Polls within the organisation's budget, which is reserved in the ledger.
+
+    The likelier a job is to be done, the further ahead its poll may be reserved. So where there are more jobs than polls
+    those go first that are likeliest to be done, and whoever waits the longest gets there, too.
 
     :param polls_per_minute: the budget.
     :param poll_interval: seconds before a job's first poll, and the least between two.
@@ -57,14 +70,21 @@ class Following:
     polls_per_minute: int
     poll_interval: float
     max_poll_interval: float
+    _slots: dict[str, float] = field(default_factory=dict)
+    _usual: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def step(self, entries: Iterable[Entry]) -> Progress:
-        """Poll what is due, and say where the jobs stand together."""
-        steps = [self._step(entry) for entry in entries]
+    def step(self, entries: Iterable[Entry], ahead: float = 0.0) -> Progress:
+        """Poll what is due, and say where the jobs stand together.
+
+        :param ahead: seconds for which a poll may be reserved, for a later step of this very object.
+        """
+        steps = [self._step(entry, ahead) for entry in entries]
         if any(step.wait is Wait.ATTENTION for step in steps):
             return Progress(Wait.ATTENTION)
-        running = [step.seconds for step in steps if step.wait is Wait.RUNNING]
-        return Progress(Wait.RUNNING, min(running)) if running else Progress(Wait.COMPLETED)
+        running = [step for step in steps if step.wait is Wait.RUNNING]
+        if not running:
+            return Progress(Wait.COMPLETED)
+        return Progress(Wait.RUNNING, min(step.seconds for step in running), any(step.reserved for step in running))
 
     def poll(self, entry: Entry) -> tuple[Entry, ExportJob]:
         """Ask for a held entry's job once and keep the answer in the ledger. The budget is the caller's."""
@@ -74,39 +94,79 @@ class Following:
         job = self.api.job(attempt.job_id)
         return self._kept(entry, attempt, job), job
 
-    def _step(self, entry: Entry) -> Progress:
+    def _step(self, entry: Entry, ahead: float) -> Progress:
         attempt = entry.current
         if entry.state is RequestState.ARCHIVED or (attempt and attempt.status is AttemptStatus.COMPLETED):
             return Progress(Wait.COMPLETED)
         if entry.state in (RequestState.FAILED, RequestState.SPLIT) or attempt is None:
             return Progress(Wait.ATTENTION)
         if attempt.status is AttemptStatus.SUBMITTED:
-            return self._step_of_running(entry, attempt)
+            return self._step_of_running(entry, attempt, ahead)
         is_ours = attempt.status is not AttemptStatus.SUBMITTING and entry.held_by == self.leases.owner
         if entry.lease is None and not is_ours and entry.held_until > self.ledger.now():
             return self._later(entry)
         return Progress(Wait.ATTENTION)
 
-    def _step_of_running(self, entry: Entry, attempt: Attempt) -> Progress:
+    def _step_of_running(self, entry: Entry, attempt: Attempt, ahead: float) -> Progress:
         entry = self.leases.hold(entry.request)
         if entry.lease is None:
             return self._later(entry)
         if entry.current != attempt:
             return Progress(Wait.RUNNING)
-        early = next_poll_at(attempt, self.poll_interval, self.max_poll_interval) - self.ledger.now()
-        if early > 0:
-            return Progress(Wait.RUNNING, min(early, self.leases.seconds / 3))
-        reserved = self.ledger.reserve(str(entry.request.organisation), "polls", self.polls_per_minute)
-        if not reserved.granted:
-            return Progress(Wait.RUNNING, min(max(reserved.wait, 0.1), self.leases.seconds / 3))
+        now, usual = self.ledger.now(), self._usual_durations(entry, attempt)
+        due = next_poll_at(attempt, self.poll_interval, self.max_poll_interval, usual)
+        if due > now:
+            return self._in_a_while(due - now)
+        turn = self._turn(entry, attempt, now, ahead * likelihood(attempt, now, usual))
+        if turn is not None:
+            return turn
         try:
-            polled, _ = self.poll(entry)
+            polled, job = self.poll(entry)
+            if job.status is JobStatus.COMPLETED and now - due < self.max_poll_interval:  # a late poll teaches nothing
+                seconds = estimated_duration(attempt, now)
+                self.ledger.record_duration(str(entry.request.organisation), len(job.recordings), seconds)
         except LeaseLost:
             return Progress(Wait.RUNNING)
         except Passing as error:
             logger.warning("Poll of job %s failed, next in a while: %s", attempt.job_id, error)
             return Progress(Wait.RUNNING, max(error.retry_after or 0.0, self.poll_interval))
-        return self._step(polled)
+        return self._step(polled, ahead)
+
+    def _turn(self, entry: Entry, attempt: Attempt, now: float, within: float) -> Progress | None:
+        """None where the job may be polled now; else when to come back.
+
+        Whoever finds everything taken comes back while what is reserved still lasts: not a poll goes unused, and they
+        don't come all together.
+        """
+        job_id = str(attempt.job_id)
+        slot = self._slots.pop(job_id, 0.0)
+        if now > slot + _PUNCTUAL:
+            if slot:
+                logger.info("Job %s came %.1f s too late for its poll", job_id, now - slot)
+            reserved = self.ledger.reserve(
+                str(entry.request.organisation), "polls", self.polls_per_minute, within=within
+            )
+            if not reserved.granted:
+                return self._in_a_while(max(reserved.wait - within + random.uniform(0.0, within), 0.1))  # noqa: S311
+            slot = now + reserved.wait
+        if slot <= now:
+            return None
+        self._slots[job_id] = slot
+        return replace(self._in_a_while(slot - now), reserved=True)
+
+    def _in_a_while(self, seconds: float) -> Progress:
+        """Look in often enough to keep the lease."""
+        return Progress(Wait.RUNNING, min(seconds, self.leases.seconds / 3))
+
+    def _usual_durations(self, entry: Entry, attempt: Attempt) -> tuple[float, ...]:
+        """What jobs of this one's size took; asked once for each job."""
+        job_id = str(attempt.job_id)
+        if job_id not in self._usual:
+            request, start = entry.request, entry.request.window.start.timestamp()
+            known = self.ledger.volumes(request.selection_key, start, start + 0.001).get(request.window)
+            history = self.ledger.durations(str(request.organisation)) if known is not None else ()
+            self._usual[job_id] = durations_of_size(history, known or 0)
+        return self._usual[job_id]
 
     def _later(self, entry: Entry) -> Progress:
         """Another process has the entry: look again soon, since it may be done before its lease ends."""

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
@@ -113,11 +114,17 @@ class Leases:
 
 
 class LeaseKeeper:
-    """A thread that renews one lease three times in its life and remembers when that fails."""
+    """A thread that renews one lease three times in its life and remembers when that fails.
 
-    def __init__(self, ledger: Ledger, lease: Lease) -> None:
+    :param lease: just acquired or renewed.
+    :param clock: seconds, monotonic, that go on while the process is stopped.
+    """
+
+    def __init__(self, ledger: Ledger, lease: Lease, clock: Callable[[], float] = time.monotonic) -> None:
         self._ledger = ledger
         self._lease = lease
+        self._clock = clock
+        self._renewed_at = clock()
         self._lost: LeaseLost | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="genesys-lease", daemon=True)
@@ -130,19 +137,27 @@ class LeaseKeeper:
         self._thread.join()
 
     def check(self) -> None:
-        """Cheap enough for every recording.
+        """Cheap enough for every recording: the ledger is asked only where the lease may have run out by now.
+
+        It may, for a process that was stopped for a while, and that comes here before its own thread does.
 
         :raises LeaseLost: where the lease was lost.
+        :raises Passing: where it may have run out, and the ledger can't be asked.
         """
+        if self._clock() - self._renewed_at >= self._lease.seconds:
+            self._renew()
         if self._lost is not None:
             raise LeaseLost(str(self._lost))
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._lease.seconds / 3):
-            try:
-                self._lease = self._ledger.renew(self._lease)
-            except LeaseLost as error:
-                self._lost = error
-                return
-            except Passing:
-                continue  # the next renewal still comes before the lease runs out
+        while self._lost is None and not self._stopped.wait(self._lease.seconds / 3):
+            with suppress(Passing):  # the next renewal still comes before the lease runs out
+                self._renew()
+
+    def _renew(self) -> None:
+        asked_at = self._clock()
+        try:
+            self._lease = self._ledger.renew(self._lease)
+        except LeaseLost as error:
+            self._lost = error
+        self._renewed_at = asked_at

@@ -114,4 +114,4 @@ def _remembered(window: ExportWindow, history: Mapping[ExportWindow, int]) -> in
         if overlap > timedelta():
             covered += overlap
             known += recordings * (overlap / remembered.length)
-    return round(known) if covered >= window.length else None
+    return round(known * (window.length / covered)) if covered >= window.length else None  # some count twice

@@ -37,11 +37,14 @@ class Volumes:
         """
         if "_history" not in self.__dict__:
             try:
-                return self.api.volume(replace(self.day, window=window))
+                recordings = self.api.volume(replace(self.day, window=window))
             except NoAccess:
                 raise
             except (Passing, Refused) as error:
                 logger.warning("No estimate for window %s, so the ledger's history decides: %s", window, error)
+            else:
+                self.ledger.record_volume(self.day.selection_key, window, recordings)
+                return recordings
         remembered = volume_from_history(window, self.timezone, self._history)
         return None if remembered is None else max(1, remembered)  # no history proves a window empty
 

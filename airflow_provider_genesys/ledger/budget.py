@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.model import Reservation
 
-SPAN = 60.0 + 1.0
-"""Seconds that hold at most ``per_minute`` calls: a minute, and a second for calls that reach the platform unevenly."""
+SPAN = 60.0 + 2.0
+"""Seconds that hold at most ``per_minute`` calls: a minute, and two for calls that reach the platform unevenly."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_genesys.export.following import Wait
+from airflow_provider_genesys.export.following import AHEAD, Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.operators.base import (
     DEADLINE,
@@ -63,7 +63,10 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
         with airflow_errors():
             job_ids = job_ids_of(self.job_ids)
             coordinator = self._coordinator(context)
-            progress = coordinator.follow(job_ids)
+            progress = coordinator.follow(job_ids, ahead=AHEAD)
+            while progress.reserved:
+                coordinator.sleep(progress.seconds)
+                progress = coordinator.follow(job_ids, ahead=AHEAD)
             if progress.wait is Wait.ATTENTION:
                 coordinator.heal(job_ids)
             is_done = progress.wait is Wait.COMPLETED

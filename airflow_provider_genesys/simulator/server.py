@@ -177,6 +177,11 @@ class Simulator:
         """
         self._simulation.holds.wait_until_held(timeout)
 
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Points at which a request is held right now."""
+        return self._simulation.holds.held
+
     def release(self) -> None:
         """Let go of whoever is held, and disarm every point."""
         self._simulation.holds.release()

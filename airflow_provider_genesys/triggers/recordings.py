@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genesys.export.errors import ExportError, Passing
-from airflow_provider_genesys.export.following import Progress, Wait
+from airflow_provider_genesys.export.following import AHEAD, Progress, Wait
 from airflow_provider_genesys.wiring import coordinator_for_trigger
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class ExportJobTrigger(BaseTrigger):
 
     def _step(self, coordinator: Coordinator) -> Progress:
         try:
-            return coordinator.follow(self.job_ids)
+            return coordinator.follow(self.job_ids, ahead=AHEAD)
         except Passing as error:
             self.log.warning("%s", error)
             return Progress(Wait.RUNNING, max(error.retry_after or 0.0, self.poll_interval))

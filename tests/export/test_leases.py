@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
-from airflow_provider_genesys.export.leases import Leases
+from airflow_provider_genesys.export.leases import LeaseKeeper, Leases
 from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Lease
 from tests.export.memory import Clock
 from tests.export.orchestrator import World, asked, hours
@@ -127,6 +127,12 @@ def test_leases_of_several_windows_are_kept_apart(world: World, leases: Leases) 
 SHORT = 0.06
 
 
+def held(leases: Leases) -> Lease:
+    lease = leases.hold(REQUEST).lease
+    assert lease is not None
+    return lease
+
+
 class Renewals(MemoryLedger):
     """Counts renewals; the first ones may fail."""
 
@@ -188,6 +194,31 @@ def test_a_keeper_outlives_a_ledger_that_is_away_for_a_moment(clock: Clock) -> N
     with leases.kept(leases.hold(REQUEST)) as keeper:
         until(lambda: ledger.renewals >= 4)
         keeper.check()
+
+
+def test_a_process_that_was_stopped_for_a_whole_lease_asks_before_it_goes_on(clock: Clock) -> None:
+    """Its keeper's thread may come too late for that, and here there is none."""
+    ledger = Renewals(clock)
+    keeper = LeaseKeeper(ledger, held(Leases(ledger, "ann", 300.0)), clock)
+    clock.sleep(299.0)
+    keeper.check()
+    assert ledger.renewals == 0, "cheap while the lease surely lives"
+    clock.sleep(1.0)
+    keeper.check()
+    assert ledger.renewals == 1
+    clock.sleep(300.0)
+    Leases(ledger, "bob", 300.0).hold(REQUEST)
+    with pytest.raises(LeaseLost, match="taken over"):
+        keeper.check()
+
+
+def test_a_lease_that_may_have_run_out_is_not_trusted_while_the_ledger_is_away(clock: Clock) -> None:
+    ledger = Renewals(clock, failing=1)
+    keeper = LeaseKeeper(ledger, held(Leases(ledger, "ann", 300.0)), clock)
+    clock.sleep(300.0)
+    with pytest.raises(Passing):
+        keeper.check()
+    keeper.check()
 
 
 def test_a_keeper_stops_where_its_transfer_fails(clock: Clock) -> None:

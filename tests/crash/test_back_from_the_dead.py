@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A holder that stops for longer than its lease lasts, and wakes up again: it finds itself replaced, and writes no more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+
+import pytest
+
+from airflow_provider_genesys.export.model import AttemptStatus
+from tests.crash.conftest import LEDGERS
+from tests.crash.world import PACE, World, assert_archive_is_whole, days, ends_well, until
+
+RECORDINGS = 5
+
+
+def tell(process: BaseProcess, number: signal.Signals) -> None:
+    assert process.pid
+    os.kill(process.pid, number)
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+@pytest.mark.parametrize(
+    ("point", "archive", "nth", "jobs", "fetched_again"),
+    [
+        ("submit:after", "file", 1, 2, 0),
+        ("poll", "file", 1, 1, 0),
+        ("recording", "file", 3, 1, 1),
+        ("after PUT recordings/", "s3", RECORDINGS, 1, 0),
+    ],
+)
+def test_a_holder_that_was_away_for_too_long_writes_no_more(
+    new_world: Callable[..., World], ledger: str, archive: str, point: str, nth: int, jobs: int, fetched_again: int
+) -> None:
+    world = new_world(ledger, archive, volumes={"2024-05-01": RECORDINGS})
+    world.hold(point, nth)
+    stopped = world.begin("stopped")
+    world.wait_until_held(point)
+    tell(stopped, signal.SIGSTOP)
+
+    assert ends_well(world.begin("successor"))
+    entry, receipt, asked = world.entry(), world.document("receipts"), world.simulator.stats
+
+    world.release()
+    tell(stopped, signal.SIGCONT)
+    assert ends_well(stopped), "the window is archived, whoever did it"
+
+    assert world.entry() == entry
+    assert world.document("receipts") == receipt
+    assert world.simulator.stats.requests == asked.requests, "not one more request"
+    assert_archive_is_whole(world, days(1, 1))
+    assert len(world.simulator.jobs) == jobs
+    assert world.fetches().total() == RECORDINGS + fetched_again
+    assert entry.current is not None
+    assert entry.current.status is AttemptStatus.COMPLETED
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_a_holder_that_was_away_starts_no_download_while_its_successor_is_at_work(
+    new_world: Callable[..., World], ledger: str
+) -> None:
+    world = new_world(ledger, volumes={"2024-05-01": RECORDINGS})
+    world.hold("recording", 2)
+    stopped = world.begin("stopped")
+    world.wait_until_held("recording")
+    tell(stopped, signal.SIGSTOP)
+    world.hold("recording", 2)  # the successor's: it has the first one already, and fetches the second again
+    successor = world.begin("successor")
+    until(lambda: len(world.simulator.held) == 2)
+
+    tell(stopped, signal.SIGCONT)
+    world.release()
+
+    assert ends_well(successor)
+    assert ends_well(stopped)
+    assert_archive_is_whole(world, days(1, 1))
+    assert world.fetches().total() == RECORDINGS + 1
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_who_waits_for_a_window_asks_the_ledger_only(new_world: Callable[..., World], ledger: str) -> None:
+    world = new_world(ledger, volumes={"2024-05-01": RECORDINGS})
+    pace = replace(PACE, lease_seconds=1.0)
+    world.hold("recording", 2)
+    holder = world.begin("holder", pace=pace)
+    world.wait_until_held("recording")
+    asked = world.simulator.stats
+
+    waiter = world.begin("waiter", pace=pace)
+    until(lambda: "is held by holder" in world.log("waiter").read_text())
+    time.sleep(2.5 * pace.lease_seconds)
+
+    assert waiter.is_alive()
+    assert world.simulator.stats == asked, "no request, not even for a token"
+    assert world.entry().held_by == "holder[0]", "renewed during the download"
+    world.release()
+    assert ends_well(holder)
+    assert ends_well(waiter)
+    assert_archive_is_whole(world, days(1, 1))
+    assert world.fetches().total() == RECORDINGS
+    assert len(world.simulator.jobs) == 1

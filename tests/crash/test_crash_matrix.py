@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL at every moment of a window's life that can be told apart from outside.
+
+The platform, or the store, holds an answer while the process is killed. Then the same run is tried again, and another
+run wants the window at the same moment: together they make it good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from airflow_provider_genesys.export.model import AttemptStatus, RequestState
+from tests.crash.conftest import LEDGERS
+from tests.crash.world import World, assert_archive_is_whole, days, ends_well, kill, until
+
+RECORDINGS = 5
+LARGE = 20_000_000
+"""Bytes of the third recording: it goes to S3 by three requests, a part each."""
+
+STRAIGHT = (AttemptStatus.COMPLETED,)
+AGAIN = (AttemptStatus.SUBMITTING, AttemptStatus.COMPLETED)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a process is killed, and what it may cost.
+
+    :param point: where its request is held; see :meth:`tests.crash.world.World.hold`.
+    :param jobs: at the platform in the end.
+    :param attempts: in the ledger in the end.
+    :param interrupted: downloads that may be made again.
+    :param downloads: at a time.
+    """
+
+    when: str
+    archive: str
+    point: str
+    nth: int = 1
+    jobs: int = 1
+    attempts: tuple[AttemptStatus, ...] = STRAIGHT
+    interrupted: int = 0
+    downloads: int = 1
+
+
+MOMENTS = (
+    Moment("before the POST arrives", "file", "submit:before", attempts=AGAIN),
+    Moment("before the job's id is stored", "file", "submit:after", attempts=AGAIN, jobs=2),
+    Moment("before the first poll", "file", "poll"),
+    Moment("between polls", "file", "poll", 2),
+    Moment("between the wait and the retrieval", "file", "poll", 3),
+    Moment("in the manifest", "s3", "manifest"),
+    Moment("in the first recording", "file", "recording", interrupted=1),
+    Moment("in the middle recording", "s3", "recording", 3, interrupted=1),
+    Moment("in the last recording", "s3", "recording", RECORDINGS, interrupted=1),
+    Moment("with all recordings under way", "file", "recording", 3, interrupted=4, downloads=4),
+    Moment("between the last object and the receipt", "s3", "after PUT recordings/", RECORDINGS + 2),
+    Moment("before the receipt is written", "s3", "PUT receipts/"),
+    Moment("before the ledger knows of the receipt", "s3", "after PUT receipts/"),
+    Moment("before the report is written", "s3", "PUT reports/"),
+    Moment("after the report is written", "s3", "after PUT reports/"),
+)
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.when)
+def test_a_kill_is_made_good(new_world: Callable[..., World], ledger: str, moment: Moment) -> None:
+    world = new_world(
+        ledger, moment.archive, volumes={"2024-05-01": RECORDINGS}, large_recordings={"2024-05-01/2": LARGE}
+    )
+    world.hold(moment.point, moment.nth)
+    killed = world.begin(downloads=moment.downloads)
+    world.wait_until_held(moment.point)
+    if moment.point == "recording" and moment.nth != RECORDINGS:
+        until(world.site.unfinished)
+    kill(killed)
+    world.release()
+
+    again, another = world.begin(), world.begin("another")
+    assert ends_well(again)
+    assert ends_well(another)
+
+    assert_archive_is_whole(world, days(1, 1))
+    assert len(world.simulator.jobs) == moment.jobs
+    assert world.fetches().total() <= RECORDINGS + moment.interrupted
+    entry = world.entry()
+    assert entry.state is RequestState.ARCHIVED
+    assert tuple(attempt.status for attempt in entry.attempts) == moment.attempts
+    assert entry.current is not None
+    assert entry.current.job_id in {job.job_id for job in world.simulator.jobs}
+    assert entry.held_by == "", "whoever was last gave the window back"
