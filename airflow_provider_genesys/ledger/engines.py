@@ -106,8 +106,8 @@ def ledger_url(url: str | URL) -> URL:
 def ledger_engine(url: str | URL) -> Engine:
     """Make the engine that a :class:`~airflow_provider_genesys.ledger.sql.SqlLedger` works on.
 
-    With a server, an operation over a connection of its own takes three to five times as long as over a kept one,
-    most of it the server's work; so connections are pooled, in a way that a deployment of many processes can afford:
+    An operation over a connection of its own took 8 ms on PostgreSQL and 24 on MariaDB, against 1 to 1.5 over a kept
+    one, all on one machine; so connections are pooled, in a way that a deployment of many processes can afford:
     a process keeps two at most, an idle one is ended by the server within a minute, and one that was ended costs
     no more than the repetition of an operation. A fork leaves them to the parent.
 

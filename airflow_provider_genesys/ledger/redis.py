@@ -38,7 +38,6 @@ SESSION: dict[str, Any] = {
     "health_check_interval": 30,
     # An operation is repeated as a whole.
     "retry": Retry(NoBackoff(), 0),
-    "client_name": "genesys_ledger",
 }
 """What a client of a ledger is made with."""
 
@@ -165,7 +164,7 @@ def _told() -> Iterator[None]:
     except redis.exceptions.NoPermissionError:
         raise InvalidInput(
             "the ledger's Redis user lacks a permission: give it the keys ~genesys:* and the commands EVAL, HGET,"
-            " HMGET, HSET, DEL, ZADD, ZREM, ZRANGEBYLEX and TIME"
+            " HMGET, HSET, DEL, ZADD, ZREM, ZRANGEBYLEX, TIME and PING"
         ) from None
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
 
-from airflow_provider_genesys.export.model import Entry, Lease, RequestState
+from airflow_provider_genesys.export.model import Attempt, Entry, Lease, RequestState
 from airflow_provider_genesys.ledger import schema
 from airflow_provider_genesys.ledger.documents import (
     Document,
@@ -79,22 +79,30 @@ def save_request(connection: Connection, key: str, values: Values) -> None:
     write(connection, schema.request, {"request_key": key}, values)
 
 
-def save_attempts(connection: Connection, entry: Entry) -> None:
-    """Insert or update the entry's attempts; one that the entry leaves out stays: it is history."""
+def attempts_of(connection: Connection, key: str) -> dict[tuple[int, int], Attempt]:
+    """The attempts of a request whose row is locked, by generation and number."""
     attempt = schema.attempt
-    key = entry.request.key
-    known = {
-        (row.generation, row.number): attempt_of(dict(row._mapping))
-        for row in connection.execute(select(attempt).where(attempt.c.request_key == key))
-    }
-    for wanted in entry.attempts:
-        document = attempt_document(wanted)
-        identity = {"request_key": key, "generation": wanted.generation, "number": wanted.number}
-        if (wanted.generation, wanted.number) not in known:
-            organisation = str(entry.request.organisation)
-            connection.execute(insert(attempt).values(request_key=key, organisation=organisation, **document))
-        elif known[wanted.generation, wanted.number] != wanted:
-            write(connection, attempt, identity, document)
+    found = connection.execute(select(attempt).where(attempt.c.request_key == key))
+    return {(row.generation, row.number): attempt_of(dict(row._mapping)) for row in found}
+
+
+def save_attempts(connection: Connection, entry: Entry) -> Collection[Attempt]:
+    """Insert or update the entry's attempts; one that the entry leaves out stays: it is history.
+
+    :return: all of them, as they are stored.
+    """
+    key, organisation = entry.request.key, str(entry.request.organisation)
+    known = attempts_of(connection, key)
+    for attempt in entry.attempts:
+        place, document = (attempt.generation, attempt.number), attempt_document(attempt)
+        if place not in known:
+            new = {"request_key": key, "organisation": organisation, **document}
+            connection.execute(insert(schema.attempt).values(new))
+        elif known[place] != attempt:
+            identity = {"request_key": key, "generation": attempt.generation, "number": attempt.number}
+            write(connection, schema.attempt, identity, document)
+        known[place] = attempt_of(document)
+    return known.values()
 
 
 def remove(connection: Connection, fences: Mapping[str, int]) -> None:
@@ -114,13 +122,6 @@ def last_fence(connection: Connection, key: str) -> int:
     """The last fence of a request that was forgotten, or 0."""
     fence = schema.fence
     return connection.execute(select(fence.c.fence).where(fence.c.request_key == key)).scalar() or 0
-
-
-def entry_of_key(connection: Connection, key: str, now: float) -> Entry:
-    entry = first_entry(connection, schema.request.c.request_key == key, now)
-    if entry is None:
-        raise LookupError(f"request {key} is gone from the ledger while its row was locked")
-    return entry
 
 
 def first_entry(connection: Connection, which: ColumnElement[bool], now: float) -> Entry | None:

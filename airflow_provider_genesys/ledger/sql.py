@@ -41,7 +41,16 @@ from airflow_provider_genesys.ledger.documents import (
     with_duration,
 )
 from airflow_provider_genesys.ledger.engines import CLOCKS, error_code, guard, writing
-from airflow_provider_genesys.ledger.holding import FREE, NEVER_HELD, broken, holding, is_live, may_take, taken
+from airflow_provider_genesys.ledger.holding import (
+    FREE,
+    NEVER_HELD,
+    broken,
+    entry_with_holder,
+    holding,
+    is_live,
+    may_take,
+    taken,
+)
 from airflow_provider_genesys.ledger.repeat import repeatable
 
 PAGE = 200
@@ -89,26 +98,28 @@ class SqlLedger:
         with self._write() as connection:
             row = rows.locked_or_new(connection, schema.request, {"request_key": key}, unknown)
             document = dict(row._mapping)
+            attempts = rows.attempts_of(connection, key).values()
             now = self._now(connection)
             if not may_take(document, owner, now):
-                return rows.entry_of_key(connection, key, now)
+                return entry_with_holder(document, attempts, now)
             last_fence = 0 if document["fence"] else rows.last_fence(connection, key)
             lease = taken(document, owner, seconds, now, last_fence=last_fence)
-            rows.save_request(connection, key, holding(lease, exclusive=False))
-            return replace(rows.entry_of_key(connection, key, now), lease=lease)
+            held = holding(lease, exclusive=False)
+            rows.save_request(connection, key, held)
+            return replace(entry_with_holder({**document, **held}, attempts, now), lease=lease)
 
     @_repeatable
     def save(self, lease: Lease, entry: Entry, *, exclusive: bool = False) -> Entry:
         if entry.request.key != lease.key:
             raise ValueError(f"the lease is not one of window {entry.request.window}")
         with self._write() as connection:
-            rows.held_by(connection, lease)
+            document = rows.held_by(connection, lease)
             now = self._now(connection)
             renewed = replace(lease, until=now + lease.seconds)
-            held = holding(renewed, exclusive=exclusive)
-            rows.save_request(connection, lease.key, {**state_document(entry), **held, "saved_at": now})
-            rows.save_attempts(connection, entry)
-            return replace(rows.entry_of_key(connection, lease.key, now), lease=renewed)
+            saved = {**state_document(entry), **holding(renewed, exclusive=exclusive), "saved_at": now}
+            rows.save_request(connection, lease.key, saved)
+            attempts = rows.save_attempts(connection, entry)
+            return replace(entry_with_holder({**document, **saved}, attempts, now), lease=renewed)
 
     @_repeatable
     def renew(self, lease: Lease) -> Lease:

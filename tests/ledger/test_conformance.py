@@ -432,7 +432,7 @@ def test_entries_tell_who_holds_them(ledger: Ledger) -> None:
 
 
 def test_entries_are_all_of_them_however_many(ledger: Ledger) -> None:
-    requests = [asked(hours(0, 1), number=number) for number in range(450)]
+    requests = [asked(hours(0, 1), number=number) for number in range(250)]
     for request in requests:
         ledger.acquire(request, "ann", AT_ONCE)
     keys = [entry.request.key for entry in ledger.entries()]

@@ -35,7 +35,7 @@ class RedisServer:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def client(self, **options: Any) -> redis.Redis:
-        return redis.Redis(host="127.0.0.1", port=self.port, password=self.password, **options)
+        return redis.Redis(**{"host": "127.0.0.1", "port": self.port, "password": self.password, **options})
 
     def start(self) -> None:
         """Start it, on the port that it had.
