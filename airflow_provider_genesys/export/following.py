@@ -56,8 +56,8 @@ class Progress:
 class Following:
     """Polls within the organisation's budget, which is reserved in the ledger.
 
-    The likelier a job is to be done, the further ahead its poll may be reserved. So where there are more jobs than polls
-    those go first that are likeliest to be done, and whoever waits the longest gets there, too.
+    The likelier a job is to be done, the further ahead its poll may be reserved. So where there are more jobs than
+    polls those go first that are likeliest to be done, and whoever waits the longest gets there, too.
 
     :param polls_per_minute: the budget.
     :param poll_interval: seconds before a job's first poll, and the least between two.

@@ -15,7 +15,7 @@ from tests.crash.world import World, ending
 from tests.ledger.backends import ADDRESSES
 from tests.servers.holding_proxy import holding_proxy
 
-LEDGERS = ("sqlite", "postgresql")
+LEDGERS = ("sqlite", "postgresql", "redis")
 
 PLATFORM: dict[str, Any] = {
     "clients": {CLIENT: SECRET},

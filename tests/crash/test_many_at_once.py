@@ -14,7 +14,6 @@ from multiprocessing.process import BaseProcess
 import pytest
 
 from airflow_provider_genesys.export.model import AttemptStatus, RequestState
-from tests.crash.conftest import LEDGERS
 from tests.crash.world import PACE, World, assert_archive_is_whole, days, ends_well, kill
 
 VOLUMES = {"2024-05-01": 192, "2024-05-02": 192, "2024-05-03": 24}
@@ -35,7 +34,7 @@ KILLS = 16
 MOST_OF_A_WINDOW = 3
 
 
-@pytest.mark.parametrize("ledger", LEDGERS)
+@pytest.mark.parametrize("ledger", ["postgresql"])
 def test_every_window_has_one_job_whoever_dies(new_world: Callable[..., World], ledger: str) -> None:
     world = new_world(ledger, volumes=VOLUMES, job_seconds=0.1)
 

@@ -13,8 +13,8 @@ from tests.crash.world import World, days, until
 
 PROCESSES = 4
 POLLS_PER_MINUTE = 20
-SPANS = 3
-SPEED = 5.0
+SPANS = 2
+SPEED = 3.0
 """All clocks run so much faster: the processes', the ledger's and the platform's."""
 
 

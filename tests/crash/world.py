@@ -182,10 +182,7 @@ def assert_archive_is_whole(world: World, interval: ExportWindow, reports: int =
     recordings = {key: hashlib.sha256(body).hexdigest() for key, body in objects.items() if "recordings/" in key}
     assert recordings == world.truth(interval)
     lines = [
-        json.loads(line)
-        for key, body in objects.items()
-        if key.startswith("receipts/")
-        for line in body.splitlines()
+        json.loads(line) for key, body in objects.items() if key.startswith("receipts/") for line in body.splitlines()
     ]
     assert sorted(line["key"] for line in lines) == sorted(recordings), "a line for each recording, and only one"
     assert {(line["key"], line["sha256"]) for line in lines} == set(recordings.items())

@@ -11,6 +11,7 @@ from airflow_provider_genesys.export.following import Following, Progress, Wait
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Entry, JobStatus, RequestState
 from airflow_provider_genesys.export.submission import Submission
+from airflow_provider_genesys.ledger.budget import SPAN
 from tests.export.memory import COMPLETES, FAILS, FAILS_SILENTLY, IS_CANCELED, Fate
 from tests.export.orchestrator import ORGANISATION, World, asked, hours
 
@@ -103,7 +104,7 @@ def test_a_poll_that_the_budget_does_not_grant_is_not_made(world: World) -> None
     following = follower(world, polls_per_minute=1)
     progress = following.step(entries(world))
     assert (progress.wait, polls(world)) == (Wait.RUNNING, 0)
-    assert 0 < progress.seconds <= 61.0
+    assert 0 < progress.seconds <= SPAN
     world.clock.sleep(progress.seconds)
     assert following.step(entries(world)).wait is Wait.COMPLETED
 
@@ -118,6 +119,97 @@ def test_many_jobs_never_exceed_the_organisations_budget(world: World) -> None:
         before = max((n for time, n in made if time <= now - 60.0), default=0)
         assert count - before <= 5
     assert polls(world) >= 12
+
+
+def test_a_poll_is_reserved_ahead_and_made_in_its_slot(world: World) -> None:
+    submitted(world, COMPLETES)
+    world.clock.sleep(15.0)
+    assert world.ledger.reserve(str(ORGANISATION), "polls", 1).granted
+    following = follower(world, polls_per_minute=1)
+    world.clock.sleep(SPAN - 40.0)
+    assert following.step(entries(world), ahead=60.0) == Progress(Wait.RUNNING, 40.0, reserved=True)
+    world.clock.sleep(30.0)
+    assert following.step(entries(world), ahead=60.0) == Progress(Wait.RUNNING, 10.0, reserved=True)
+    assert not world.ledger.reserve(str(ORGANISATION), "polls", 1, within=60.0).granted, "taken once, and only once"
+    world.clock.sleep(10.0)
+    assert following.step(entries(world), ahead=60.0) == Progress(Wait.COMPLETED)
+
+
+def test_a_slot_that_was_missed_is_given_up(world: World) -> None:
+    submitted(world, COMPLETES)
+    world.clock.sleep(15.0)
+    assert world.ledger.reserve(str(ORGANISATION), "polls", 1).granted
+    world.clock.sleep(SPAN - 40.0)
+    following = follower(world, polls_per_minute=1)
+    following.step(entries(world), ahead=60.0)
+    world.clock.sleep(45.0)
+    progress = following.step(entries(world), ahead=60.0)
+    assert (progress, polls(world)) == (Progress(Wait.RUNNING, SPAN - 5.0, reserved=True), 0)
+
+
+def test_the_likelier_job_may_reserve_further_ahead(world: World) -> None:
+    submitted(world, replace(COMPLETES, seconds=1000.0), COMPLETES)
+    following = follower(world, polls_per_minute=1)
+    world.clock.sleep(15.0)
+    known = entries(world)
+    following.step(known[:1], ahead=60.0)  # polled, and running: not likely to be done soon
+    assert polls(world) == 1
+    world.clock.sleep(30.0)
+    older = following.step(known[:1], ahead=60.0)
+    never_polled = following.step(known[1:], ahead=60.0)
+    assert (older.reserved, never_polled.reserved) == (False, True)
+
+
+def test_who_finds_everything_reserved_comes_back_while_it_lasts(world: World) -> None:
+    submitted(world, COMPLETES, COMPLETES, COMPLETES)
+    world.clock.sleep(15.0)
+    following, known = follower(world, polls_per_minute=1), entries(world)
+    following.step(known[:1], ahead=2 * SPAN)
+    following.step(known[1:2], ahead=2 * SPAN)
+    following.step(known[2:], ahead=SPAN)
+    backs = {following.step(known[2:], ahead=SPAN).seconds for _ in range(50)}
+    assert len(backs) > 10, "not all at one moment"
+    assert all(SPAN <= back <= 2 * SPAN for back in backs)
+
+
+def test_the_first_poll_is_learned_from_jobs_of_the_same_size(world: World) -> None:
+    submitted(world, COMPLETES)
+    for seconds in (100.0, 110.0, 120.0, 130.0, 140.0):
+        world.ledger.record_duration(str(ORGANISATION), 24, seconds)
+        world.ledger.record_duration(str(ORGANISATION), 5000, 1800.0)
+    world.ledger.record_volume(REQUEST.selection_key, REQUEST.window, 24)
+    following = follower(world)
+    assert following.step(entries(world)) == Progress(Wait.RUNNING, LEASE / 3)
+    world.clock.sleep(129.9)
+    following.step(entries(world))
+    assert polls(world) == 0
+    world.clock.sleep(0.2)
+    assert following.step(entries(world)) == Progress(Wait.COMPLETED)
+    assert polls(world) == 1
+
+
+def test_a_job_of_unknown_size_is_polled_after_the_base_delay(world: World) -> None:
+    submitted(world, COMPLETES)
+    for _ in range(9):
+        world.ledger.record_duration(str(ORGANISATION), 24, 100.0)
+    assert follower(world).step(entries(world)) == Progress(Wait.RUNNING, 15.0)
+
+
+def test_what_a_job_took_is_remembered_once(world: World) -> None:
+    submitted(world, COMPLETES)
+    world.clock.sleep(15.0)
+    following = follower(world)
+    following.step(entries(world))
+    following.step(entries(world))
+    following.poll(following.leases.hold(REQUEST))
+    assert list(world.ledger.durations(str(ORGANISATION))) == [(24, 7.5)]
+
+
+def test_a_poll_that_comes_hours_late_teaches_nothing(world: World) -> None:
+    submitted(world, COMPLETES)
+    world.clock.sleep(7200.0)
+    assert follower(world).step(entries(world)) == Progress(Wait.COMPLETED)
+    assert list(world.ledger.durations(str(ORGANISATION))) == []
 
 
 # -- who -------------------------------------------------------------------------------------------------------------

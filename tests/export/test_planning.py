@@ -239,6 +239,13 @@ def test_history_adds_up_the_windows_of_a_day() -> None:
     assert volume_from_history(hours(6, 12), UTC, history) == 200
 
 
+def test_history_counts_nothing_twice_where_a_day_is_known_by_its_blocks_as_well() -> None:
+    history = {weeks_before(block, 1): 100 for block in (DAY, *blocks(DAY, 6 * HOUR))}
+    history[weeks_before(DAY, 1)] = 400
+    assert volume_from_history(DAY, UTC, history) == 400
+    assert volume_from_history(hours(6, 12), UTC, history) == 100
+
+
 def test_history_gives_a_part_of_a_window_its_share() -> None:
     assert volume_from_history(hours(6, 12), UTC, {weeks_before(DAY, 1): 4000}) == 1000
 

@@ -30,6 +30,13 @@ def test_the_platform_is_asked_for_each_window(world: World, volumes: Volumes) -
     assert world.api.volumes_asked == [DAY, hours(0, 6)]
 
 
+def test_what_the_platform_says_is_remembered(world: World, volumes: Volumes) -> None:
+    volumes(DAY)
+    volumes(hours(0, 6))
+    start = DAY.start.timestamp()
+    assert world.ledger.volumes(asked().selection_key, start, start + 1) == {DAY: 24, hours(0, 6): 6}
+
+
 @pytest.mark.parametrize("error", [Passing("503"), Refused("403")])
 def test_history_stands_in_for_an_estimate_that_failed_and_is_not_asked_for_again(
     world: World, volumes: Volumes, error: ExportError

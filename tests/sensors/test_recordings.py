@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pendulum
@@ -18,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
 )
 
+from airflow_provider_genesys.export.following import Progress, Wait
 from airflow_provider_genesys.sensors.recordings import ExportJobSensor
 from airflow_provider_genesys.simulator import Fault
 from airflow_provider_genesys.triggers.recordings import ExportJobTrigger
@@ -62,6 +64,16 @@ def test_a_job_that_was_too_large_becomes_several(rig: Callable[..., Rig], defer
     ended = run(waiting(job_ids, deferrable=deferrable), context)
     assert ended == [job.job_id for job in platform.simulator.jobs[1:]]
     assert len(ended) == 4
+
+
+def test_a_worker_sleeps_until_the_poll_that_is_reserved_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later poke would have another coordinator, which knows nothing of the slot."""
+    steps = iter([Progress(Wait.RUNNING, 40.0, reserved=True), Progress(Wait.RUNNING, 7.0)])
+    slept: list[float] = []
+    coordinator = SimpleNamespace(follow=lambda job_ids, ahead: next(steps), sleep=slept.append)
+    monkeypatch.setattr(ExportJobSensor, "_coordinator", lambda self, context: coordinator)
+    assert not waiting("job-1", deferrable=False).poke(context_of())
+    assert slept == [40.0]
 
 
 @BOTH_WAYS

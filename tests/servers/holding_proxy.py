@@ -6,9 +6,8 @@ from __future__ import annotations
 import select
 import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -80,7 +79,7 @@ class HoldingProxy:
             self._held.set()
         self._released.wait()
 
-    def _handler(proxy) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - ``self`` is the handler's below
+    def _handler(proxy) -> type[BaseHTTPRequestHandler]:  # the handler's ``self`` comes below
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -114,10 +113,8 @@ class HoldingProxy:
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _exchange
 
             def handle(self) -> None:
-                try:
+                with suppress(ConnectionError):  # the client was killed
                     super().handle()
-                except ConnectionError:
-                    pass  # the client was killed
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -145,7 +142,6 @@ def _matches(words: str, wanted: str) -> bool:
 
 def _is_gone(connection: socket.socket) -> bool:
     """Whether the other side has closed a connection on which it has nothing more to say."""
-    time.sleep(0)
     readable, _, _ = select.select([connection], [], [], 0)
     if not readable:
         return False
