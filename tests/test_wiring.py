@@ -139,7 +139,7 @@ def test_a_ledger_of_another_name_must_be_defined(rig: Callable[..., Rig]) -> No
         asyncio.run(coordinator_for_trigger("genesys_default", "elsewhere", "me"))
 
 
-@pytest.mark.parametrize("conn_type", ["redis", "aws", "mysql", "http"])
+@pytest.mark.parametrize("conn_type", ["mongo", "http"])
 def test_a_ledger_of_a_kind_that_is_not_known_is_refused(
     rig: Callable[..., Rig], defined: Callable[..., None], conn_type: str
 ) -> None:
