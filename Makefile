@@ -7,7 +7,7 @@ AIRFLOW2 := .venv-airflow2/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 check servers constraints clean
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 check bench servers constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ check: install ## Lint and types
 	$(AIRFLOW3)/ruff check .
 	$(AIRFLOW3)/ruff format --check .
 	$(AIRFLOW3)/mypy
+
+bench: install servers ## Print the benchmarks: claims of the ledgers, polls against the guide's schedule
+	$(AIRFLOW3)/python -m dev.bench_ledger
+	$(AIRFLOW3)/python -m dev.bench_polling
 
 constraints: install ## Pin the newest versions of everything, for both lines
 	$(AIRFLOW3)/python dev/constraints.py
