@@ -34,7 +34,7 @@ def test_three_days_end_green(stage: Callable[..., Stage]) -> None:
 def test_a_backfill_that_would_hang_fails_at_once(stage: Callable[..., Stage]) -> None:
     world = stage()
 
-    done = backfill(world, "2024-05-01", "2024-05-01", AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION="True")
+    done = backfill(world, "2024-05-11", "2024-05-11", AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION="True")
 
     assert done.returncode != 0
     assert not world.simulator.stats.requests
