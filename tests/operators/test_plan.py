@@ -167,10 +167,8 @@ def test_a_ledger_that_cannot_be_used_is_said_before_any_request(
     rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform = rig()
-    monkeypatch.setenv("AIRFLOW_CONN_GENESYS_LEDGER", '{"conn_type": "redis", "host": "localhost"}')
-    with pytest.raises(
-        AirflowFailException, match="'genesys_ledger' has the type 'redis': use one of sqlite, postgres"
-    ):
+    monkeypatch.setenv("AIRFLOW_CONN_GENESYS_LEDGER", '{"conn_type": "http", "host": "localhost"}')
+    with pytest.raises(AirflowFailException, match="'genesys_ledger' has the type 'http': use one of sqlite, postgres"):
         planning().execute(context_of())
     assert platform.asked_for() == {}
 
