@@ -26,6 +26,7 @@ from airflow_provider_genesys.export.errors import (
 from airflow_provider_genesys.export.following import Following, Progress
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import (
+    AUDIO,
     AttemptStatus,
     Entry,
     ExportJob,
@@ -37,7 +38,7 @@ from airflow_provider_genesys.export.model import (
     RequestState,
     canonical_key,
 )
-from airflow_provider_genesys.export.planning import calendar_days, cut_day
+from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 from airflow_provider_genesys.export.reconciliation import Report, balance
 from airflow_provider_genesys.export.retrieval import Retrieval
@@ -100,10 +101,18 @@ class Coordinator:
     sleep: Callable[[float], None] = time.sleep
 
     def request(
-        self, window: ExportWindow, media_format: str, filters: Mapping[str, Any] | None = None
+        self,
+        window: ExportWindow,
+        media_format: str = "",
+        filters: Mapping[str, Any] | None = None,
+        media: Sequence[str] = AUDIO,
     ) -> ExportRequest:
-        """What is asked of this coordinator's organisation for a window."""
-        return ExportRequest(self.organisation, window, media_format, filters or {})
+        """What is asked of this coordinator's organisation for a window.
+
+        :param media_format: empty for the API's own default.
+        :raises InvalidInput: for what the organisation's API can't be asked for.
+        """
+        return self.api.checked(ExportRequest(self.organisation, window, media_format, filters or {}, tuple(media)))
 
     def plan(
         self,
@@ -120,6 +129,7 @@ class Coordinator:
         :param timezone: whose calendar days count.
         :param max_recordings_per_job: the limit above which a window is subdivided.
         :param force: cut anew.
+        :raises Passing: among others where the platform does not yet know all that was recorded in the interval.
         """
         windows: list[ExportWindow] = []
         for day in calendar_days(selection.window, timezone):
@@ -130,7 +140,8 @@ class Coordinator:
         """See to it that the request has a job, unless it is archived.
 
         :param force_run: names the run that wants the window exported again; empty otherwise.
-        :return: the ids of its jobs: one, or several after a split. :class:`Held` where another process submits it.
+        :return: the ids of its jobs: one; several after a split, or where the API's jobs take a part of a window; none
+            for a window without recordings, which is archived so. :class:`Held` where another process submits it.
         :raises ExportFailed: where the budget is used up, or the platform refuses the job.
         """
         entry = self.ledger.entry(request.key)
@@ -140,7 +151,10 @@ class Coordinator:
             if archived is not None:
                 logger.info("Window %s is archived already: nothing to do", request.window)
                 return archived
-        return self._job_ids_or_held(request, lambda: self._submission.ensure_job(request, force_run))
+        outcome = self._job_ids_or_held(request, lambda: self._submission.ensure_job(request, force_run))
+        if not isinstance(outcome, Held):
+            self._archive_empty(request)
+        return outcome
 
     def follow(self, job_ids: list[str], ahead: float = 0.0) -> Progress:
         """One step of the wait for jobs: poll what is due, within the budget.
@@ -216,11 +230,27 @@ class Coordinator:
         :param windows: as they were planned; splits are followed.
         """
         archive = self._the_archive
-        entries = [leaf for window in windows for leaf in self._submission.leaves_of(replace(selection, window=window))]
+        entries = [
+            entry for window in windows for entry in self._submission.windows_of(replace(selection, window=window))
+        ]
         balances = tuple(balance(entry, archive) for entry in sorted(entries, key=lambda one: one.request.window))
         report = Report(selection.window, archive.destination, selection.media_format, balances)
         archive.put_report(selection.window, report.to_dict())
         return report
+
+    def _await_availability(self, interval: ExportWindow) -> None:
+        """The platform may learn hours later what was recorded: what is looked for earlier would be incomplete."""
+        until = self.api.available_until()
+        if until is not None:
+            check_availability(interval, until)
+
+    def _archive_empty(self, request: ExportRequest) -> None:
+        """What still has neither a job nor parts after its submission holds no recording."""
+        for entry in self._submission.windows_of(request):
+            held = self._leases.hold(entry.request) if entry.current is None and not entry.parts else entry
+            if held.lease is not None:
+                self._the_archive.put_receipt(held.request.window, ())
+                self._retrieval.remember(held, ())
 
     def _plan_day(self, day: ExportRequest, timezone: tzinfo, limit: int, force: bool) -> Sequence[ExportWindow]:
         key = canonical_key({"day": day.key, "max_recordings_per_job": limit})
@@ -228,6 +258,7 @@ class Coordinator:
         if kept is not None:
             logger.info("%s was cut into %d windows before", day.window, len(kept))
             return kept
+        self._await_availability(day.window)
         windows = cut_day(day.window, Volumes(self.api, self.ledger, day, timezone), limit)
         logger.info("%s is cut into %d windows", day.window, len(windows))
         if not windows:
@@ -236,7 +267,7 @@ class Coordinator:
 
     def _archived(self, request: ExportRequest, entry: Entry | None) -> list[str] | None:
         """The ids of the request's jobs, if the archive holds it whole; the ledger is told where it forgot that."""
-        if entry is not None and entry.state is RequestState.SPLIT:
+        if entry is not None and entry.children:
             requests = [replace(request, window=window) for window in entry.children]
             children = [(child, self.ledger.entry(child.key)) for child in requests]
             if entry.forced_by and any(known is None or known.forced_by != entry.forced_by for _, known in children):

@@ -11,7 +11,15 @@ from enum import StrEnum
 
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.leases import Leases
-from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Entry, ExportJob, JobStatus, RequestState
+from airflow_provider_genesys.export.model import (
+    Attempt,
+    AttemptStatus,
+    Entry,
+    ExportJob,
+    ExportRequest,
+    JobStatus,
+    RequestState,
+)
 from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, likelihood, next_poll_at
 from airflow_provider_genesys.export.ports import ExportApi, Ledger
 
@@ -86,12 +94,16 @@ class Following:
             return Progress(Wait.COMPLETED)
         return Progress(Wait.RUNNING, min(step.seconds for step in running), any(step.reserved for step in running))
 
-    def poll(self, entry: Entry) -> tuple[Entry, ExportJob]:
-        """Ask for a held entry's job once and keep the answer in the ledger. The budget is the caller's."""
+    def poll(self, entry: Entry, wanted: ExportRequest | None = None) -> tuple[Entry, ExportJob]:
+        """Ask for a held entry's job once and keep the answer in the ledger. The budget is the caller's.
+
+        :param wanted: what of the entry's request is still of interest; all of it without.
+        """
         attempt = entry.current
         if attempt is None or attempt.job_id is None:
-            raise LeaseLost(f"window {entry.request.window} has no job to poll any more")
-        job = self.api.job(attempt.job_id)
+            raise LeaseLost(f"window {entry.request} has no job to poll any more")
+        with self.leases.kept(entry):  # where an API asks for each conversation, a poll takes its time
+            job = self.api.job(wanted or entry.request, attempt.job_id)
         return self._kept(entry, attempt, job), job
 
     def _step(self, entry: Entry, ahead: float) -> Progress:
@@ -162,11 +174,17 @@ class Following:
         """What jobs of this one's size took; asked once for each job."""
         job_id = str(attempt.job_id)
         if job_id not in self._usual:
-            request, start = entry.request, entry.request.window.start.timestamp()
-            known = self.ledger.volumes(request.selection_key, start, start + 0.001).get(request.window)
-            history = self.ledger.durations(str(request.organisation)) if known is not None else ()
-            self._usual[job_id] = durations_of_size(history, known or 0)
+            size = self._size(entry.request)
+            history = self.ledger.durations(str(entry.request.organisation)) if size is not None else ()
+            self._usual[job_id] = durations_of_size(history, size or 0)
         return self._usual[job_id]
+
+    def _size(self, request: ExportRequest) -> int | None:
+        """How many recordings a job is about to have, as far as that is known."""
+        if request.conversations:
+            return len(request.conversations)
+        start = request.window.start.timestamp()
+        return self.ledger.volumes(request.selection_key, start, start + 0.001).get(request.window)
 
     def _later(self, entry: Entry) -> Progress:
         """Another process has the entry: look again soon, since it may be done before its lease ends."""

@@ -129,6 +129,9 @@ class _Submitter:
 
     function: Callable[[], str]
 
+    def parts(self, request: ExportRequest) -> None:
+        return None
+
     def submit(self, request: ExportRequest) -> str:
         try:
             return _checked(self.function())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -18,6 +18,9 @@ from airflow_provider_genesys.export.errors import InvalidInput
 
 MAX_RESUBMISSIONS = 3
 """The retry budget: resubmissions of one window after its first job (guide, edge case 2)."""
+
+AUDIO = ("audio",)
+"""The media that are exported unless a request says otherwise."""
 
 
 @dataclass(frozen=True, order=True)
@@ -78,19 +81,33 @@ class Organisation:
 class ExportRequest:
     """What is asked of Genesys Cloud: the same request always has the same ``key``.
 
-    :param media_format: ``mp3`` or ``wav``.
-    :param filters: a JSON object, merged into the job's ``filter``.
+    :param media_format: ``mp3``, ``wav`` or ``original``.
+    :param filters: a JSON object; what it may hold is the API's to say.
+    :param media: what kinds of recordings: of ``audio``, ``screen``, ``chat``, ``email`` and ``message``.
+    :param conversations: ids; makes the request a part of its window: these conversations of it and no others.
     """
 
     organisation: Organisation
     window: ExportWindow
     media_format: str
     filters: Mapping[str, Any] = field(default_factory=dict)
+    media: tuple[str, ...] = AUDIO
+    conversations: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def key(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""
-        return canonical_key({**self._selection(), **self.window.to_dict()})
+        part = {"conversations": list(self.conversations)} if self.conversations else {}
+        return canonical_key({**self._selection(), **self.window.to_dict(), **part})
+
+    @property
+    def whole(self) -> ExportRequest:
+        """The request for the whole window, which this one may be a part of."""
+        return replace(self, conversations=()) if self.conversations else self
+
+    def __str__(self) -> str:
+        part = f", {len(self.conversations)} conversations of it" if self.conversations else ""
+        return f"{self.window}{part}"
 
     @property
     def selection_key(self) -> str:
@@ -102,18 +119,28 @@ class ExportRequest:
             "organisation": str(self.organisation),
             "media_format": self.media_format,
             "filters": dict(self.filters),
+            **({} if self.media == AUDIO else {"media": list(self.media)}),
         }
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One entry of a job's ``jobDetails``.
+    """One file that a job offers.
 
-    :param url: presigned, therefore secret; None where transcoding failed.
+    :param recording_id: the platform's id; where a recording comes as several files, the file's own name.
+    :param url: presigned, therefore secret; None where the platform could not provide it.
+    :param reason: why there is no URL, in the platform's words; None where it has none.
+    :param conversation_id: the conversation it belongs to, where the API says so.
+    :param media_type: what it is, as the platform declares it; None where it doesn't.
+    :param extension: the ending of its key; None: that of the request's media format.
     """
 
     recording_id: str
     url: str | None = field(repr=False)
+    reason: str | None = None
+    conversation_id: str | None = None
+    media_type: str | None = None
+    extension: str | None = None
 
 
 class JobStatus(StrEnum):
@@ -131,7 +158,8 @@ class ExportJob:
 
     :param word: the platform's own word for its status.
     :param manifest_url: presigned, therefore secret; None until the job has completed.
-    :param expires_at: when the URLs end, epoch seconds; None where the platform doesn't say.
+    :param expires_at: when the first of the URLs ends, epoch seconds; None where the platform doesn't say.
+    :param url_seconds: how long its URLs live in all; None where that isn't known.
     :param error: the platform's words on a failure; None for a job that failed without a word.
     """
 
@@ -140,6 +168,7 @@ class ExportJob:
     word: str = ""
     manifest_url: str | None = field(default=None, repr=False)
     expires_at: float | None = None
+    url_seconds: float | None = None
     recordings: tuple[Recording, ...] = field(default=(), repr=False)
     error: str | None = None
 
@@ -160,6 +189,7 @@ class AttemptStatus(StrEnum):
     """The life of an attempt, from before its ``POST`` to its job's end.
 
     ``POSTPONED``: its ``POST`` surely made no job, so that the attempt is still to be made and costs no budget.
+    ``WANTING``: its job completed and left out what it was asked for.
     """
 
     SUBMITTING = "submitting"
@@ -169,6 +199,7 @@ class AttemptStatus(StrEnum):
     FAILED = "failed"
     CANCELED = "canceled"
     EXPIRED = "expired"
+    WANTING = "wanting"
     UNKNOWN = "unknown"
 
 
@@ -227,6 +258,7 @@ class Entry:
     """What the ledger knows of a request.
 
     :param children: the windows that a split request became.
+    :param parts: the keys of the requests for its parts, each with a job of its own; the window remains one.
     :param destinations: where it was archived; a memory only, the receipt is the proof.
     :param forced_by: the run that began the present generation by ``force``; empty otherwise.
     :param error: why it failed.
@@ -240,6 +272,7 @@ class Entry:
     generation: int = 0
     attempts: tuple[Attempt, ...] = ()
     children: tuple[ExportWindow, ...] = ()
+    parts: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     forced_by: str = ""
     error: str = ""
@@ -280,11 +313,12 @@ class StoredObject:
 
 
 class RecordingStatus(StrEnum):
-    """What became of a recording."""
+    """What became of a recording. ``MISSING``: a conversation was recorded, and nothing came for it."""
 
     ARCHIVED = "archived"
     UNAVAILABLE = "unavailable"
     FAILED = "failed"
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 
-from airflow_provider_genesys.export.errors import InvalidInput
+from airflow_provider_genesys.export.errors import InvalidInput, Passing
 from airflow_provider_genesys.export.model import ExportWindow
 
 BLOCK_LENGTHS = (timedelta(hours=6), timedelta(hours=1), timedelta(minutes=15))
@@ -16,6 +16,9 @@ BLOCK_LENGTHS = (timedelta(hours=6), timedelta(hours=1), timedelta(minutes=15))
 SMALLEST_WINDOW = BLOCK_LENGTHS[-1]
 
 WEEKS_OF_HISTORY = 8
+
+_SOONEST, _LATEST = 300.0, 3600.0
+"""Seconds until it makes sense to look again how far the platform's knowledge reaches."""
 
 Volume = Callable[[ExportWindow], int | None]
 """How many recordings a window is thought to hold; None where nobody knows."""
@@ -34,6 +37,21 @@ def check_interval(start: datetime | None, end: datetime | None, now: datetime) 
     if interval.end > now:
         raise InvalidInput(f"the interval {interval} is not over yet: its end lies in the future")
     return interval
+
+
+def check_availability(window: ExportWindow, until: float) -> None:
+    """Refuse to look yet for what was recorded in a window.
+
+    :param until: until when the platform knows of recordings, epoch seconds.
+    :raises Passing: where that is before the window's end, with the time after which to look again.
+    """
+    lacking = window.end.timestamp() - until
+    if lacking > 0:
+        raise Passing(
+            f"Genesys Cloud knows what was recorded until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC, "
+            f"which is before the end of {window}: waiting for it",
+            min(max(lacking, _SOONEST), _LATEST),
+        )
 
 
 def calendar_days(interval: ExportWindow, timezone: tzinfo) -> Iterator[ExportWindow]:

@@ -29,6 +29,12 @@ from airflow_provider_genesys.export.model import (
 class Submitter(Protocol):
     """Whatever makes jobs. It may raise ``Passing`` or ``Refused``."""
 
+    def parts(self, request: ExportRequest) -> Sequence[tuple[str, ...]] | None:
+        """The conversations of a window, in lots that one job takes each; None where one job takes the whole window.
+
+        :raises Passing: among others where the platform does not yet know all that was recorded in the window.
+        """
+
     def submit(self, request: ExportRequest) -> str:
         """Make one export job and return its id.
 
@@ -39,11 +45,23 @@ class Submitter(Protocol):
 class ExportApi(Submitter, Protocol):
     """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``."""
 
-    def volume(self, request: ExportRequest) -> int:
-        """How many recordings the request's window holds."""
+    def checked(self, request: ExportRequest) -> ExportRequest:
+        """The request as this API takes it: an empty media format becomes the API's own default. Asks nothing.
 
-    def job(self, job_id: str) -> ExportJob:
-        """Ask for a job's state once: one poll."""
+        :raises InvalidInput: for what this API can't be asked for.
+        """
+
+    def available_until(self) -> float | None:
+        """Until when the platform knows what was recorded, epoch seconds; None where it knows at once."""
+
+    def volume(self, request: ExportRequest) -> int:
+        """How many recordings the request's window holds, or conversations that were recorded."""
+
+    def job(self, request: ExportRequest, job_id: str) -> ExportJob:
+        """Ask for the state of one of the request's jobs once: one poll."""
+
+    def manifest(self, request: ExportRequest, job: ExportJob) -> Mapping[str, Any] | None:
+        """What a completed job holds, as a document in the place of a manifest; None where the job has its own."""
 
 
 class Ledger(Protocol):

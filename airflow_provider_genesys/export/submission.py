@@ -2,6 +2,7 @@
 """One job per window: submission, resubmission within the budget, and the split of a window that was too large.
 
 Guide, edge cases 1 to 3. Every ``POST`` is announced in the ledger before it is made, and its job's id stored after.
+Where the API's jobs take so many conversations and no more, a window has parts, each with a job by these same rules.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _REASONS = {
     AttemptStatus.CANCELED: "job {job_id} was canceled",
     AttemptStatus.FAILED: "job {job_id} failed: {error}",
     AttemptStatus.EXPIRED: "the presigned URLs of job {job_id} expired",
+    AttemptStatus.WANTING: "job {job_id} left something out: {error}",
 }
 
 
@@ -71,44 +73,68 @@ class Submission:
             if entry.lease is None:
                 return self.leases.held_elsewhere(entry)
             entry = self._begun_afresh(entry, force_run)
-        if entry.state is RequestState.SPLIT:
-            return self._ensure_jobs_of_children(entry, force_run)
+        children = self._children(entry)
+        if children is not None:
+            return self._ensure_jobs_of(children, force_run or entry.forced_by)
         self._refuse_failed(entry)
         if entry.current is not None and entry.current.status in _WORKING:
             return [entry]
         if entry.lease is None:
             return self.leases.held_elsewhere(entry)
-        if _failed_without_a_word(entry) and quarters(request.window):
-            return self._ensure_jobs_of_children(self._split(entry), force_run)
+        if _failed_without_a_word(entry) and not request.conversations and quarters(request.window):
+            entry = self._split(entry)
+            return self._ensure_jobs_of(self._children(entry) or [], force_run or entry.forced_by)
+        parts = self._parts(entry)
+        if parts is not None:
+            return self._ensure_jobs_of(parts, force_run or entry.forced_by)
         return [self._submitted(entry)]
 
-    def resubmit(self, request: ExportRequest, reason: str) -> list[Entry] | Held:
-        """Replace the request's completed job, whose URLs ran out, by a new one within the budget."""
+    def resubmit(
+        self,
+        request: ExportRequest,
+        reason: str,
+        conversations: tuple[str, ...] = (),
+        fault: AttemptStatus = AttemptStatus.EXPIRED,
+    ) -> list[Entry] | Held:
+        """Replace a completed job by a new one within the budget.
+
+        :param conversations: of a part, those that are still wanted; all of them without.
+        :param fault: ``EXPIRED``, or ``WANTING``.
+        """
         entry = self.leases.hold(request)
         if entry.lease is None:
             return self.leases.held_elsewhere(entry)
         current = entry.current
         if current is not None and current.status is AttemptStatus.COMPLETED:
-            self.leases.save(_with(entry, replace(current, status=AttemptStatus.EXPIRED, error=reason)))
+            entry = self.leases.save(_with(entry, replace(current, status=fault, error=reason)))
+            if conversations:
+                return [self._submitted(entry, replace(request, conversations=conversations))]
         return self.ensure_job(request)
 
     def restore(self, request: ExportRequest, job_id: str, destination: str) -> None:
-        """Tell the ledger of a window that it forgot and that its receipt proves to be archived."""
+        """Tell the ledger of a window that it forgot and that its receipt proves to be archived.
+
+        The job is remembered as one whose URLs ran out: it may have been that of a part of the window.
+        """
         entry = self.leases.hold(request)
         if entry.lease is None:
             return
-        attempt = Attempt(0, entry.generation, AttemptStatus.COMPLETED, job_id, reason="restored from its receipt")
+        attempt = Attempt(0, entry.generation, AttemptStatus.EXPIRED, job_id, reason="restored from its receipt")
         self.leases.save(replace(_with(entry, attempt), state=RequestState.ARCHIVED, destinations=(destination,)))
         self.leases.release(entry)
 
-    def leaves_of(self, request: ExportRequest) -> Iterator[Entry]:
-        """The entries that stand for a request now: its own, or those of the windows that it was split into."""
+    def windows_of(self, request: ExportRequest) -> Iterator[Entry]:
+        """The entries of the windows that stand for a request now: its own, or those that it was split into."""
         entry = self.ledger.entry(request.key) or Entry(request)
-        if entry.state is not RequestState.SPLIT:
+        if not entry.children:
             yield entry
             return
         for window in entry.children:
-            yield from self.leaves_of(replace(request, window=window))
+            yield from self.windows_of(replace(request, window=window))
+
+    def jobs_of(self, window: Entry) -> list[Entry]:
+        """The entries whose jobs bring a window's recordings: its own, or those of its parts."""
+        return self._known_parts(window) or [window]
 
     def entries_of(self, organisation: str, job_ids: Iterable[str]) -> list[Entry]:
         """The entries that stand for these jobs now, each once.
@@ -116,6 +142,7 @@ class Submission:
         :raises InvalidInput: for a job that the ledger doesn't know.
         """
         found: dict[str, Entry] = {}
+        wholes: dict[str, Entry | None] = {}
         for job_id in job_ids:
             entry = self.ledger.find(organisation, job_id)
             if entry is None:
@@ -123,8 +150,54 @@ class Submission:
                     f"job {job_id} of {organisation} is not in the ledger: it was submitted elsewhere, or with another "
                     "'ledger_conn_id'. Clear the task that submits the window, and it is found or submitted again"
                 )
-            found.update({leaf.request.key: leaf for leaf in self.leaves_of(entry.request)})
+            found.update({heir.request.key: heir for heir in self._heirs(entry, wholes)})
         return list(found.values())
+
+    def _heirs(self, entry: Entry, wholes: dict[str, Entry | None]) -> list[Entry]:
+        """Who stands for an entry now. A part of a window that was cut anew since is followed by the new parts.
+
+        :param wholes: the windows of parts that were looked up before.
+        """
+        request = entry.request
+        if request.conversations:
+            key = request.whole.key
+            if key not in wholes:
+                wholes[key] = self.ledger.entry(key)
+            whole = wholes[key]
+            if whole is None or request.key in whole.parts:
+                return [entry]
+        return [job for window in self.windows_of(request.whole) for job in self.jobs_of(window)]
+
+    def _children(self, entry: Entry) -> list[ExportRequest] | None:
+        """The requests that stand for an entry's own, where it has given way to windows or parts."""
+        if entry.children:
+            return [replace(entry.request, window=window) for window in entry.children]
+        parts = self._known_parts(entry)
+        return None if parts is None else [part.request for part in parts]
+
+    def _known_parts(self, entry: Entry) -> list[Entry] | None:
+        """The entries of a window's parts; None where it has none, or where the ledger has forgotten one of them."""
+        parts = [self.ledger.entry(key) for key in entry.parts]
+        return [part for part in parts if part] if parts and None not in parts else None
+
+    def _parts(self, entry: Entry) -> list[ExportRequest] | None:
+        """Find out the parts of a held window whose API works in parts, and keep them.
+
+        They are in the ledger before the window says so: whoever finds its parts finds each of them.
+        """
+        if entry.request.conversations:
+            return None
+        with self.leases.kept(entry):
+            lots = self.api.parts(entry.request)
+            if lots is None:
+                return None
+            parts = [replace(entry.request, conversations=tuple(lot)) for lot in lots]
+            for part in parts:
+                self.leases.hold(part)
+        logger.info("Window %s is exported in %d parts", entry.request, len(parts))
+        if parts:
+            self.leases.save(replace(entry, state=RequestState.SPLIT, parts=tuple(part.key for part in parts)))
+        return parts
 
     def _begun_afresh(self, entry: Entry, force_run: str) -> Entry:
         logger.info("Window %s begins its budget afresh, as 'force' says", entry.request.window)
@@ -134,6 +207,7 @@ class Submission:
                 generation=entry.generation + 1,
                 state=RequestState.OPEN,
                 children=(),
+                parts=(),
                 error="",
                 forced_by=force_run,
             )
@@ -144,9 +218,12 @@ class Submission:
             self.leases.release(entry)
             raise ExportFailed(_end_of(entry))
 
-    def _ensure_jobs_of_children(self, entry: Entry, force_run: str) -> list[Entry] | Held:
-        force_run = force_run or entry.forced_by  # what began the parent afresh means its children, too
-        outcomes = [self.ensure_job(replace(entry.request, window=window), force_run) for window in entry.children]
+    def _ensure_jobs_of(self, requests: Iterable[ExportRequest], force_run: str) -> list[Entry] | Held:
+        """See to the windows or parts that a window has given way to.
+
+        :param force_run: what began the window afresh: it means them, too.
+        """
+        outcomes = [self.ensure_job(request, force_run) for request in requests]
         held = [outcome for outcome in outcomes if isinstance(outcome, Held)]
         if held:
             return min(held, key=lambda outcome: outcome.wait)
@@ -162,8 +239,11 @@ class Submission:
         )
         return self.leases.save(replace(entry, state=RequestState.SPLIT, children=windows))
 
-    def _submitted(self, entry: Entry) -> Entry:
-        """Submit until a job's id is stored; each ``POST`` that may have made a job is an attempt of its own."""
+    def _submitted(self, entry: Entry, wanted: ExportRequest | None = None) -> Entry:
+        """Submit until a job's id is stored; each ``POST`` that may have made a job is an attempt of its own.
+
+        :param wanted: what is asked for, where that is not the whole of the entry's request.
+        """
         if entry.state is RequestState.ARCHIVED:
             # Wanted again, for another destination or an emptied archive: no fault of its jobs, hence a fresh budget.
             again = replace(entry, state=RequestState.OPEN, generation=entry.generation + 1, forced_by="")
@@ -175,16 +255,16 @@ class Submission:
             begun = self.leases.save(_with(entry, attempt), exclusive=True)
             try:
                 with self.leases.kept(begun):  # a login or a full budget may take longer than a short lease
-                    job_id = self.api.submit(entry.request)
+                    job_id = self.api.submit(wanted or entry.request)
             except OutcomeUnknown as error:
-                logger.warning("Window %s: %s", entry.request.window, error)
+                logger.warning("Window %s: %s", entry.request, error)
                 last_error, asked = str(error), error.retry_after
                 unknown = replace(attempt, status=AttemptStatus.UNKNOWN, error=last_error)
                 entry = self.leases.save(_with(begun, unknown))
                 if (asked or 0.0) > _LONGEST_PAUSE:
                     raise
             except Passing as error:
-                logger.warning("Window %s was not submitted: %s", entry.request.window, error)
+                logger.warning("Window %s was not submitted: %s", entry.request, error)
                 last_error, asked = str(error), error.retry_after
                 entry = self._postponed(begun, attempt)
                 if (asked or 0.0) > _LONGEST_PAUSE:
@@ -201,7 +281,7 @@ class Submission:
                 _log_submission(stored)
                 return stored
             self.sleep(asked if asked is not None else min(2.0**pause, _LONGEST_PAUSE))
-        raise Passing(f"window {entry.request.window} could not be submitted in {_TRIES_OF_A_POST} tries: {last_error}")
+        raise Passing(f"window {entry.request} could not be submitted in {_TRIES_OF_A_POST} tries: {last_error}")
 
     def _announced(self, entry: Entry) -> Attempt:
         current = entry.current
@@ -250,7 +330,7 @@ def _reason(attempt: Attempt) -> str:
 
 def _end_of(entry: Entry) -> str:
     return (
-        f"window {entry.request.window} has used up its {MAX_RESUBMISSIONS} resubmissions; last, {entry.error}. "
+        f"window {entry.request} has used up its {MAX_RESUBMISSIONS} resubmissions; last, {entry.error}. "
         "Mend the cause, then trigger the interval with the param force=true: that begins its budget afresh"
     )
 
@@ -260,4 +340,4 @@ def _log_submission(entry: Entry) -> None:
     if attempt is None:
         return
     kind = f"resubmission {attempt.number} of {MAX_RESUBMISSIONS}, since {attempt.reason}" if attempt.number else "new"
-    logger.info("Window %s: job %s submitted (%s)", entry.request.window, attempt.job_id, kind)
+    logger.info("Window %s: job %s submitted (%s)", entry.request, attempt.job_id, kind)

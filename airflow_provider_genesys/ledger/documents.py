@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_genesys.export.model import (
+    AUDIO,
     Attempt,
     AttemptStatus,
     Entry,
@@ -44,6 +45,8 @@ def request_document(request: ExportRequest) -> dict[str, Any]:
         **window_document(request.window),
         "media_format": request.media_format,
         "filters": json.dumps(dict(request.filters), sort_keys=True),
+        "media": json.dumps(request.media),
+        "conversations": json.dumps(request.conversations),
     }
 
 
@@ -53,6 +56,7 @@ def state_document(entry: Entry) -> dict[str, Any]:
         "state": entry.state.value,
         "generation": entry.generation,
         "children": windows_text(entry.children),
+        "parts": json.dumps(entry.parts),
         "destinations": json.dumps(entry.destinations),
         "forced_by": storable(entry.forced_by),
         "error": storable(entry.error),
@@ -80,11 +84,14 @@ def entry_of(document: Document, attempts: Iterable[Attempt]) -> Entry:
             window=window_of(document),
             media_format=document["media_format"],
             filters=json.loads(document["filters"]),
+            media=_texts(document, "media", AUDIO),
+            conversations=_texts(document, "conversations"),
         ),
         state=RequestState(document["state"]),
         generation=document["generation"],
         attempts=in_order(attempts),
         children=windows_of(document["children"]),
+        parts=_texts(document, "parts"),
         destinations=tuple(json.loads(document["destinations"])),
         forced_by=document["forced_by"],
         error=document["error"],
@@ -156,6 +163,12 @@ def storable(text: str) -> str:
     An error message must never be the reason why a failure could not be written down.
     """
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _texts(document: Document, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """A list of texts; ``default`` in a document from before there was that field."""
+    text = document.get(name)
+    return tuple(json.loads(text)) if text else default
 
 
 def _window(start: str, end: str) -> ExportWindow:

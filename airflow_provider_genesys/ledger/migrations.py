@@ -28,7 +28,16 @@ def _to_version_2(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2}
+def _to_version_3(connection: Connection) -> None:
+    known = {column["name"] for column in inspect(connection).get_columns(schema.request.name)}
+    for name in ("media", "conversations", "parts"):
+        if name not in known:
+            column = schema.request.c[name]
+            kind = column.type.compile(connection.dialect)
+            connection.execute(text(f"ALTER TABLE {schema.request.name} ADD COLUMN {name} {kind}"))
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2, 3: _to_version_3}
 """The step to each version from the one before. A step may run again over what an interrupted run of it left:
 MySQL commits each of its statements by itself."""
 

@@ -52,6 +52,9 @@ request = _table(
     Column("held_until", EPOCH, nullable=False),
     Column("held_exclusively", Boolean, nullable=False),
     Column("saved_at", EPOCH),
+    Column("media", LONG_TEXT),
+    Column("conversations", LONG_TEXT),
+    Column("parts", LONG_TEXT),
     Index("genesys_request_saved", "state", "saved_at"),
     Index("genesys_request_window", "window_start", "window_end"),
 )

@@ -117,6 +117,10 @@ class MemoryApi:
     """An :class:`~airflow_provider_genesys.export.ports.ExportApi`: a platform with calls at given times.
 
     :param calls: id and start of every recorded call.
+    :ivar lot: how many conversations a job takes; None: a job takes its whole window. A call's conversation has the
+        call's id with ``of-`` before it.
+    :ivar silent: conversations for which nothing comes.
+    :ivar available: until when it knows what was recorded, epoch seconds; None: at once.
     :ivar fates: of the next submissions, in order; beyond them all jobs have ``usual_fate``.
     :ivar volume_faults: what the next volumes raise.
     :ivar poll_faults: what the next polls raise.
@@ -126,6 +130,9 @@ class MemoryApi:
 
     def __init__(self, clock: Clock, calls: Mapping[str, datetime]) -> None:
         self.calls = dict(calls)
+        self.lot: int | None = None
+        self.silent: set[str] = set()
+        self.available: float | None = None
         self.fates: deque[Fate] = deque()
         self.usual_fate = COMPLETES
         self.volume_faults: deque[ExportError] = deque()
@@ -136,6 +143,19 @@ class MemoryApi:
         self.in_post: Callable[[], None] = lambda: None
         self._clock = clock
         self._numbers = count(1)
+
+    def checked(self, request: ExportRequest) -> ExportRequest:
+        return replace(request, media_format=request.media_format or "mp3")
+
+    def available_until(self) -> float | None:
+        return self.available
+
+    def parts(self, request: ExportRequest) -> list[tuple[str, ...]] | None:
+        if self.lot is None:
+            return None
+        self.asked["parts"] += 1
+        found = [f"of-{one}" for one in self.ids_in(request.window)]
+        return [tuple(found[n : n + self.lot]) for n in range(0, len(found), self.lot)]
 
     def volume(self, request: ExportRequest) -> int:
         self.asked["volume"] += 1
@@ -155,7 +175,7 @@ class MemoryApi:
             raise fate.raises
         return job.job_id
 
-    def job(self, job_id: str) -> ExportJob:
+    def job(self, request: ExportRequest, job_id: str) -> ExportJob:
         self.asked["job"] += 1
         if self.poll_faults:
             raise self.poll_faults.popleft()
@@ -171,13 +191,22 @@ class MemoryApi:
             job_id,
             JobStatus.COMPLETED,
             "completed",
-            manifest_url=self._url(job_id, "manifest") if job.fate.has_manifest else None,
+            manifest_url=self._url(job_id, "manifest") if job.fate.has_manifest and not self.lot else None,
             expires_at=job.expires_at,
             recordings=tuple(
-                Recording(one, None if one in job.fate.unavailable else self._url(job_id, one))
+                Recording(
+                    one,
+                    None if one in job.fate.unavailable else self._url(job_id, one),
+                    conversation_id=f"of-{one}" if self.lot else None,
+                )
                 for one in self._listed(job)
             ),
         )
+
+    def manifest(self, request: ExportRequest, job: ExportJob) -> Mapping[str, Any] | None:
+        if not self.lot:
+            return None
+        return {"recordings": [{"id": one.recording_id, "queue": "claims"} for one in job.recordings]}
 
     def vanish(self, job_id: str) -> None:
         """Let the platform forget a job."""
@@ -199,7 +228,11 @@ class MemoryApi:
         return expires_at is None or self._clock() < expires_at
 
     def _listed(self, job: MemoryJob) -> tuple[str, ...]:
-        return self.ids_in(job.request.window) if job.fate.listed is None else job.fate.listed
+        if job.fate.listed is not None:
+            return job.fate.listed
+        asked = set(job.request.conversations) - self.silent
+        ids = self.ids_in(job.request.window)
+        return tuple(one for one in ids if f"of-{one}" in asked) if job.request.conversations else ids
 
     @staticmethod
     def _url(job_id: str, name: str) -> str:

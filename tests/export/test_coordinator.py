@@ -24,7 +24,7 @@ from airflow_provider_genesys.export.errors import (
 )
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
-from airflow_provider_genesys.export.model import ExportWindow, RequestState
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, RequestState
 from airflow_provider_genesys.export.planning import blocks
 from tests.export.memory import (
     COMPLETES,
@@ -363,10 +363,10 @@ def test_a_takeover_during_the_retrievers_poll_is_told_as_held(world: World) -> 
     job_ids = world.wait(ann, world.submit(ann, REQUEST))
     job = world.api.job
 
-    def slow_job(job_id: str) -> Any:
+    def slow_job(request: ExportRequest, job_id: str) -> Any:
         world.clock.sleep(301.0)
         world.ledger.acquire(REQUEST, "bob", 300.0)
-        return job(job_id)
+        return job(request, job_id)
 
     world.api.job = slow_job  # type: ignore[method-assign]
     assert ann.retrieve(job_ids) == Held("bob", 300.0)

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_genesys.export.errors import LeaseLost, NoAccess, Passing, Refused
 from airflow_provider_genesys.export.following import Following, Progress, Wait
 from airflow_provider_genesys.export.leases import Leases
-from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Entry, JobStatus, RequestState
+from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Entry, ExportRequest, JobStatus, RequestState
 from airflow_provider_genesys.export.submission import Submission
 from airflow_provider_genesys.ledger.budget import SPAN
 from tests.export.memory import COMPLETES, FAILS, FAILS_SILENTLY, IS_CANCELED, Fate
@@ -279,10 +279,10 @@ def test_a_lease_that_is_lost_during_a_poll_keeps_the_answer_out_of_the_ledger(w
     following, known = follower(world), entries(world)
     job = world.api.job
 
-    def slow_job(job_id: str) -> object:
+    def slow_job(request: ExportRequest, job_id: str) -> object:
         world.clock.sleep(LEASE + 1)
         Leases(world.ledger, "bob", LEASE).hold(REQUEST)
-        return job(job_id)
+        return job(request, job_id)
 
     world.api.job = slow_job  # type: ignore[method-assign, assignment]
     assert following.step(known).wait is Wait.RUNNING

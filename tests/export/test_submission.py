@@ -56,6 +56,9 @@ class SlowApi:
         self.jobs = 0
         self.begun = threading.Event()
 
+    def parts(self, request: ExportRequest) -> None:
+        return None
+
     def submit(self, request: ExportRequest) -> str:
         self.jobs += 1
         self.begun.set()
@@ -215,13 +218,13 @@ def test_a_split_goes_down_to_a_quarter_of_an_hour_and_then_resubmits(world: Wor
     assert (attempt.number, attempt.reason) == (1, "job job-10 failed: without a word")
 
 
-def test_the_leaves_of_a_split_stand_for_it(world: World, submission: Submission) -> None:
+def test_the_windows_of_a_split_stand_for_it(world: World, submission: Submission) -> None:
     submission.ensure_job(REQUEST)
     ended(submission, REQUEST, AttemptStatus.FAILED)
     submission.ensure_job(REQUEST)
     ended(submission, asked(hours(6, 12)), AttemptStatus.FAILED)
     submission.ensure_job(REQUEST)
-    windows = [leaf.request.window for leaf in submission.leaves_of(REQUEST)]
+    windows = [entry.request.window for entry in submission.windows_of(REQUEST)]
     assert windows == [
         hours(0, 6),
         *(hours(start, start + 1.5) for start in (6, 7.5, 9, 10.5)),
@@ -446,7 +449,7 @@ def test_a_window_that_the_ledger_forgot_is_restored_and_free(world: World, subm
     entry = world.entry(REQUEST)
     assert (entry.state, entry.destinations, entry.held_by) == (RequestState.ARCHIVED, ("s3://calls",), "")
     assert entry.current is not None
-    assert (entry.current.job_id, entry.current.status) == ("job-77", AttemptStatus.COMPLETED)
+    assert (entry.current.job_id, entry.current.status) == ("job-77", AttemptStatus.EXPIRED)
 
 
 def test_what_another_is_at_work_on_is_not_restored(world: World, submission: Submission) -> None:
@@ -468,7 +471,7 @@ def test_an_archived_window_that_is_wanted_again_has_a_budget_of_its_own(world: 
 
 def test_a_post_that_is_slower_than_its_lease_is_not_made_twice() -> None:
     api, ledger = SlowApi(), MemoryLedger(time.time)
-    ann, bob = (Submission(api, ledger, Leases(ledger, owner, 0.3)) for owner in ("ann", "bob"))  # type: ignore[arg-type]
+    ann, bob = (Submission(api, ledger, Leases(ledger, owner, 0.3)) for owner in ("ann", "bob"))
     with ThreadPoolExecutor(1) as thread:
         outcome = thread.submit(ann.ensure_job, REQUEST)
         assert api.begun.wait(5.0)

@@ -221,7 +221,8 @@ ATTEMPT = Attempt(
 
 
 def test_everything_of_an_entry_comes_back(ledger: Ledger) -> None:
-    request = asked(queue={"name": "Zürich 'A'; --", "ids": [1, 2.5, None, True]}, sign="☎ 😀")
+    filtered = asked(queue={"name": "Zürich 'A'; --", "ids": [1, 2.5, None, True]}, sign="☎ 😀")
+    request = replace(filtered, media=("audio", "screen"), conversations=("b", "a"))
     entry = ledger.acquire(request, "ann", 100.0)
     saved = ledger.save(
         held(entry),
@@ -231,19 +232,31 @@ def test_everything_of_an_entry_comes_back(ledger: Ledger) -> None:
             generation=2,
             attempts=(Attempt(0, 0, AttemptStatus.SUBMITTING), ATTEMPT),
             children=(hours(0, 6), hours(6, 24)),
+            parts=("1" * 64, "2" * 64),
             destinations=("s3://bucket/a", "file:///ä"),
             forced_by="manual__2024-05-02",
             error="platform: no",
         ),
     )
     assert saved.attempts == (Attempt(0, 0, AttemptStatus.SUBMITTING), ATTEMPT)
-    assert saved.children == (hours(0, 6), hours(6, 24))
+    assert (saved.children, saved.parts) == ((hours(0, 6), hours(6, 24)), ("1" * 64, "2" * 64))
     assert saved.destinations == ("s3://bucket/a", "file:///ä")
     assert (saved.state, saved.generation) == (RequestState.SPLIT, 2)
     assert (saved.forced_by, saved.error) == ("manual__2024-05-02", "platform: no")
     assert saved.request == request
     assert ledger.entry(request.key) == as_read(saved)
     assert as_read(ledger.acquire(request, "bob", 100.0)) == as_read(saved)
+
+
+def test_a_part_is_kept_beside_its_window_and_found_by_its_job(ledger: Ledger) -> None:
+    whole, part = asked(), replace(asked(), conversations=tuple(f"conversation-{n}" for n in range(100)))
+    ledger.acquire(whole, "ann", 100.0)
+    entry = ledger.acquire(part, "ann", 100.0)
+    ledger.save(held(entry), replace(entry, attempts=(Attempt(0, 0, AttemptStatus.SUBMITTED, "job of the part"),)))
+    found = ledger.find(str(ORGANISATION), "job of the part")
+    assert found is not None
+    assert (found.request, found.request.whole) == (part, whole)
+    assert {entry.request.conversations for entry in ledger.entries()} == {(), part.conversations}
 
 
 def test_words_that_a_database_refuses_do_not_hinder_a_save(ledger: Ledger) -> None:

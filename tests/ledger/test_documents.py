@@ -62,10 +62,13 @@ entries = st.builds(
         windows,
         st.sampled_from(["mp3", "wav"]),
         st.dictionaries(texts, json_values, max_size=3),
+        st.lists(texts, min_size=1, max_size=3).map(tuple),
+        st.lists(texts, max_size=3).map(tuple),
     ),
     state=st.sampled_from(RequestState),
     generation=st.integers(0, 3),
     children=st.lists(windows, max_size=3).map(tuple),
+    parts=st.lists(texts, max_size=3).map(tuple),
     destinations=st.lists(texts, max_size=3).map(tuple),
     forced_by=texts,
     error=texts,
@@ -78,6 +81,16 @@ def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
     assert entry_of(document, ()) == entry
     assert document["request_key"] == entry.request.key
     assert {type(value) for value in document.values()} <= {str, int}
+
+
+@given(entries)
+def test_an_entry_from_before_there_were_parts_is_a_whole_window_of_audio(entry: Entry) -> None:
+    document = {**request_document(entry.request), **state_document(entry)}
+    missing = ("media", "conversations", "parts")
+    bare = {name: value for name, value in document.items() if name not in missing}
+    for old in (bare, {**bare, **dict.fromkeys(missing)}):
+        known = entry_of(old, ())
+        assert (known.request.media, known.request.conversations, known.parts) == (("audio",), (), ())
 
 
 @given(attempts)
