@@ -11,6 +11,7 @@ from aiohttp import web
 from airflow_provider_genesys.simulator.faults import Fault, FaultPlan, SpecError
 from airflow_provider_genesys.simulator.jobs import Job
 from airflow_provider_genesys.simulator.listing import dates
+from airflow_provider_genesys.simulator.platform import routes
 from airflow_provider_genesys.simulator.presigned import signature_of
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 
@@ -89,7 +90,7 @@ async def release(request: web.Request) -> web.Response:
 def issued_secrets(simulation: Simulation) -> dict[str, Sequence[str]]:
     """Access tokens, client secrets, and the signatures of every presigned URL there has been.
 
-    Signatures are calculated afresh: a job's never change.
+    Signatures are calculated afresh where they never change: those of jobs and of batch requests.
     """
     universe, secret = simulation.universe, simulation.signing_secret
     signatures = [
@@ -100,7 +101,7 @@ def issued_secrets(simulation: Simulation) -> dict[str, Sequence[str]]:
     return {
         "tokens": list(simulation.issued_tokens),
         "client_secrets": list(universe.clients.values()),
-        "signatures": signatures,
+        "signatures": [*signatures, *routes.issued_signatures(simulation)],
     }
 
 

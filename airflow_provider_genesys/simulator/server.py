@@ -20,6 +20,7 @@ from airflow_provider_genesys.simulator.control import issued_secrets
 from airflow_provider_genesys.simulator.faults import Fault, FaultPlan
 from airflow_provider_genesys.simulator.gate import gate, token
 from airflow_provider_genesys.simulator.jobs import Job
+from airflow_provider_genesys.simulator.platform import routes
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Clock, Simulation, Stats
 from airflow_provider_genesys.simulator.universe import Universe
 
@@ -33,6 +34,7 @@ def application(simulation: Simulation) -> web.Application:
     app[SIMULATION] = simulation
     app.router.add_post("/oauth/token", token, name="token")
     guide.add_routes(app)
+    routes.add_routes(app)
     shifts.add_routes(app)
     storage.add_routes(app)
     control.add_routes(app)

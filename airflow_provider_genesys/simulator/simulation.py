@@ -14,9 +14,11 @@ from typing import Any
 
 from aiohttp import web
 
+from airflow_provider_genesys.simulator.conversations import DIVISIONS
 from airflow_provider_genesys.simulator.faults import FaultPlan
 from airflow_provider_genesys.simulator.holds import Holds
 from airflow_provider_genesys.simulator.jobs import Job, timeline_of
+from airflow_provider_genesys.simulator.platform.state import Batch, PlatformState
 from airflow_provider_genesys.simulator.universe import Selection, Universe
 
 Clock = Callable[[], float]
@@ -27,13 +29,15 @@ MINUTE = 60.0
 class Stats:
     """What has happened since the start or the last reset.
 
-    :param requests: requests per route: token, volume, submit, poll, manifest, recording; refused ones count too.
+    :param requests: requests per route, as :data:`.faults.ROUTES` names them, manifest and recording beside them;
+        refused ones count too.
     :param rate_limited: answers with status 429.
     :param authorization_on_storage: presigned URLs that were asked for with an Authorization header.
     :param expired_on_storage: presigned URLs that were asked for too late.
     :param begun: GETs per recording id that storage accepted.
     :param completed: those that were answered with the true bytes, to the last one asked for.
     :param jobs: jobs submitted.
+    :param batches: batch requests submitted.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -43,6 +47,7 @@ class Stats:
     begun: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
+    batches: int = 0
 
     def copy(self) -> Stats:
         """A snapshot."""
@@ -95,6 +100,8 @@ class Simulation:
         self.tokens: dict[str, Token] = {}
         self.issued_tokens: list[str] = []
         self.issued_jobs: list[Job] = []
+        self.issued_batches: list[Batch] = []
+        self.issued_signatures: list[str] = []
         self.reset()
         self.plan = FaultPlan(universe.faults)
 
@@ -105,7 +112,15 @@ class Simulation:
         self.jobs: dict[str, Job] = {}
         self.requests = Budget(self.universe.requests_per_minute)
         self.polls = Budget(self.universe.polls_per_minute)
+        self.recording_requests = Budget(self.universe.recording_requests_per_minute)
+        self.platform = PlatformState(self.universe)
         self._attempts: defaultdict[str, dict[tuple[int, int], int]] = defaultdict(dict)
+
+    @property
+    def hidden_divisions(self) -> frozenset[int]:
+        """Divisions, as in :data:`.conversations.DIVISIONS`, of which no client sees anything."""
+        names = self.plan.hidden_divisions()
+        return frozenset(number for number, name in enumerate(DIVISIONS) if name in names)
 
     def issue_token(self, client: str) -> str:
         """A new access token for a client."""

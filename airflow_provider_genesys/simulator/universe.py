@@ -11,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from airflow_provider_genesys.simulator.faults import Fault, SpecError
+from airflow_provider_genesys.simulator.identity import conversation_id, uuid
 
 MS_PER_DAY = 86_400_000
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -33,12 +34,17 @@ AGENTS = (
 DISPOSITIONS = ("resolved", "callback", "escalated", "voicemail", "abandoned")
 
 
-def _identity(name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"simulated.{name}"))
+# Every ninth call is followed by a conversation that nobody recorded as a call: see conversations.py.
+CALLS_PER_GROUP = 9
 
 
-QUEUE_IDS = tuple(_identity(name) for name in QUEUES)
-AGENT_IDS = tuple(_identity(name) for name in AGENTS)
+def identity(name: str) -> str:
+    """The id of something that has a name in every universe."""
+    return str(uuid5(NAMESPACE_OID, f"simulated.{name}"))
+
+
+QUEUE_IDS = tuple(identity(name) for name in QUEUES)
+AGENT_IDS = tuple(identity(name) for name in AGENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,16 @@ class Universe:
     :param token_seconds: life of access tokens.
     :param requests_per_minute: budget of an OAuth client over all API routes; None: no limit.
     :param polls_per_minute: budget of an OAuth client for GETs of jobs; None: no limit.
+    :param recording_requests_per_minute: budget of an OAuth client for the published API's operations on recordings
+        (some 120 were seen in the field); None: no limit of their own.
+    :param details_job_seconds: time from submission to completion of a details job.
+    :param availability_lag_seconds: how far the data lake of details jobs trails.
+    :param query_age_days: how long ago the interval of a details query may begin; None: no limit.
+    :param query_records: conversations of which the pages of one details query show no more.
+    :param batch_seconds: time from submission to completion of a batch request.
+    :param batch_url_minutes: life of a batch request's URLs, from the moment at which each is there.
+    :param playback_url_minutes: life of the URLs of a conversation's recordings.
+    :param transcode_seconds: how long a conversation's recordings are transcoded when they are first asked for.
     :param audio_bytes: mean size of a recording; single ones have 50 to 150 percent of it.
     :param large_recordings: sizes in bytes of single recordings, by ``"{ISO date}/{index}"``.
     :param faults: what goes wrong; see :mod:`airflow_provider_genesys.simulator.faults`.
@@ -125,6 +141,15 @@ class Universe:
     token_seconds: float = 86_400.0
     requests_per_minute: int | None = 300
     polls_per_minute: int | None = 20
+    recording_requests_per_minute: int | None = None
+    details_job_seconds: float = 1.0
+    availability_lag_seconds: float = 0.0
+    query_age_days: int | None = None
+    query_records: int = 10_000
+    batch_seconds: float = 2.0
+    batch_url_minutes: int = 60
+    playback_url_minutes: int = 60
+    transcode_seconds: float = 0.0
     audio_bytes: int = 24_000
     large_recordings: Mapping[str, int] = field(default_factory=dict)
     faults: Sequence[Fault] = ()
@@ -160,12 +185,16 @@ class Universe:
         seats = frozenset(selection.seats)
         for day, first, last in self._ranges(start_ms, end_ms):
             for index in range(first, last):
-                if _seat(day, index) in seats:
+                if seat_of(day, index) in seats:
                     yield day, index
 
     def calls(self, start_ms: int, end_ms: int, selection: Selection = EVERYTHING) -> Iterator[Call]:
         """The calls that start in ``[start_ms, end_ms)``, in order, made one by one."""
         return (self.call(day, index) for day, index in self.positions(start_ms, end_ms, selection))
+
+    def slot_end(self, day: int, index: int) -> int:
+        """The last ms, since 1970-01-01 UTC, before the slot of a day's next call."""
+        return day * MS_PER_DAY + (index + 1) * MS_PER_DAY // self.volume(day) - 1
 
     def call(self, day: int, index: int) -> Call:
         """The ``index``-th call of a UTC day.
@@ -176,13 +205,13 @@ class Universe:
         if not 0 <= index < volume:
             raise LookupError(f"day {day} has {volume} calls, not {index + 1}")
         digest = self._digest("call", day, index)
-        seat = _seat(day, index)
+        seat = seat_of(day, index)
         numbers = int.from_bytes(digest[44:64], "big")
         return Call(
             day=day,
             index=index,
-            recording_id=_uuid(digest[0:16]),
-            conversation_id=_uuid(digest[16:32]),
+            recording_id=uuid(digest[0:16]),
+            conversation_id=conversation_id(self.seed, day, position_of(index)),
             start_ms=day * MS_PER_DAY + _offset(digest, index, volume),
             duration_ms=15_000 + numbers % 585_000,
             agent_id=AGENT_IDS[seat],
@@ -260,6 +289,11 @@ def universe_from(settings: object) -> Universe:
     return Universe(**{**settings, "faults": tuple(Fault.from_json(fault) for fault in faults)})
 
 
+def position_of(index: int) -> int:
+    """Position among a day's conversations of its ``index``-th call."""
+    return index + index // CALLS_PER_GROUP
+
+
 def _offset(digest: bytes, index: int, volume: int) -> int:
     """Start of a call within its day in ms: somewhere in the call's own slot."""
     opening = index * MS_PER_DAY // volume
@@ -267,18 +301,14 @@ def _offset(digest: bytes, index: int, volume: int) -> int:
     return opening + int.from_bytes(digest[32:40], "big") % width
 
 
-def _seat(day: int, index: int) -> int:
+def seat_of(day: int, index: int) -> int:
+    """Position in the roster of the agent who takes a day's ``index``-th call."""
     return (day + index) % len(AGENTS)
 
 
 def _count_of_remainder(first: int, last: int, remainder: int, modulus: int) -> int:
     """How many numbers of ``[first, last)`` leave the remainder."""
     return (last - 1 - remainder) // modulus - (first - 1 - remainder) // modulus
-
-
-def _uuid(noise: bytes) -> str:
-    text = noise.hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def _whole(low: int, high: int | None = None) -> Callable[[Any], bool]:
@@ -330,6 +360,15 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "token_seconds": ("a number of seconds", _seconds),
     "requests_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
     "polls_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
+    "recording_requests_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
+    "details_job_seconds": ("a number of seconds", _seconds),
+    "availability_lag_seconds": ("a number of seconds", _seconds),
+    "query_age_days": ("a whole number from 1, or null", _maybe(_whole(1))),
+    "query_records": ("a whole number from 1", _whole(1)),
+    "batch_seconds": ("a number of seconds", _seconds),
+    "batch_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),
+    "playback_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),
+    "transcode_seconds": ("a number of seconds", _seconds),
     "audio_bytes": (f"a whole number from {MIN_AUDIO_BYTES}", _whole(MIN_AUDIO_BYTES)),
     "large_recordings": (
         f'an object of "{{ISO date}}/{{index}}": bytes, from {MIN_AUDIO_BYTES}',
