@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import requests
 import tenacity
@@ -113,16 +114,24 @@ class GenesysClient:
     ) -> dict[str, Any]:
         """Make a call and return its JSON object.
 
-        :param ids: values for the path's fields; already safe to stand in a path.
+        :param ids: values for the path's fields, which they are made safe for.
         :raises NoAccess: where the login is refused or TLS fails.
         :raises Refused: for a 4xx other than 429.
         :raises OutcomeUnknown: where a call that must not be repeated lost its answer.
         :raises Passing: for what didn't pass within the bounded retries; at once for a call that must not be repeated.
         """
-        url = self.settings.hosts.api_url + call.path.format(**(ids or {}))
-        if not call.repeatable:
-            return self._once(call, url, params, body)
-        return self._retrying.copy()(self._once, call, url, params, body)
+        answer: dict[str, Any] = self._made(call, ids, params, body, dict)
+        return answer
+
+    def entries(
+        self, call: Call, *, ids: Mapping[str, str] | None = None, params: Mapping[str, Any] | None = None
+    ) -> list[Any] | None:
+        """Make a call whose answer is a JSON list; errors are those of :meth:`call`.
+
+        :return: None for a 202, with or without a body: the platform is still at work on it.
+        """
+        answer: list[Any] | None = self._made(call, ids, params, None, list)
+        return answer
 
     def login(self) -> None:
         """Get a token, kept for its life and shared by all clients of this process.
@@ -131,7 +140,16 @@ class GenesysClient:
         """
         self._retrying.copy()(self._token)
 
-    def _once(self, call: Call, url: str, params: Any, body: Any) -> dict[str, Any]:
+    def _made(
+        self, call: Call, ids: Mapping[str, str] | None, params: Any, body: Any, kind: type[dict[Any, Any] | list[Any]]
+    ) -> Any:
+        safe = {name: quote(value, safe="") for name, value in (ids or {}).items()}
+        url = self.settings.hosts.api_url + call.path.format(**safe)
+        if not call.repeatable:
+            return self._once(call, url, params, body, kind)
+        return self._retrying.copy()(self._once, call, url, params, body, kind)
+
+    def _once(self, call: Call, url: str, params: Any, body: Any, kind: type[dict[Any, Any] | list[Any]]) -> Any:
         token = self._token()
         self._before_request()
         response = self._send(call, url, token, params, body)
@@ -140,12 +158,14 @@ class GenesysClient:
             response = self._send(call, url, self._token(refused=token), params, body)
         if response.status_code >= 300:
             raise error_of(call, response)
+        if response.status_code == 202 and kind is list:
+            return None
         try:
             answer = response.json()
         except requests.exceptions.JSONDecodeError:
             answer = None
-        if not isinstance(answer, dict):
-            raise _lost(call, "the answer is no JSON object")
+        if not isinstance(answer, kind):
+            raise _lost(call, f"the answer is no JSON {'object' if kind is dict else 'list'}")
         return answer
 
     def _send(self, call: Call, url: str, token: _Token, params: Any, body: Any) -> requests.Response:

@@ -22,14 +22,14 @@ class Call:
 
     :param path: below the API's base URL, with ``{}`` fields for ids.
     :param permission: the role permission, as the admin pages name it.
-    :param scope: the OAuth scope.
+    :param scope: the OAuth scope; empty where roles and divisions alone decide.
     :param repeatable: whether a lost answer may be asked for again; False for a ``POST`` that makes something.
     """
 
     method: str
     path: str
     permission: str
-    scope: str
+    scope: str = ""
     repeatable: bool = True
 
     def __str__(self) -> str:
@@ -101,8 +101,10 @@ def error_of(call: Call, response: requests.Response) -> Passing | Refused:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """``Retry-After`` in seconds from now, given as seconds or as a date (RFC 9110, 10.2.3); None without one."""
-    value = response.headers.get("Retry-After", "").strip()
+    """How long to wait, in seconds: ``Retry-After``, as seconds or as a date (RFC 9110, 10.2.3), else the time until
+    ``inin-ratelimit-reset``; None without either.
+    """
+    value = response.headers.get("Retry-After", "").strip() or response.headers.get("inin-ratelimit-reset", "").strip()
     if not value:
         return None
     if value.isdecimal():
@@ -124,7 +126,8 @@ def _advice(call: Call, status: int) -> str:
     if status == 401:
         return ". The token was refused twice: check the OAuth client of the connection"
     if status == 403:
-        return f". The OAuth client needs the permission {call.permission} and the scope {call.scope}"
+        scope = f" and the scope {call.scope}" if call.scope else ", in the divisions that are exported"
+        return f". The OAuth client needs the permission {call.permission}{scope}"
     if status == 404:
         return ". If your organisation has no such endpoint, the connection's extra 'export_api' names the wrong API"
     return ""

@@ -4,14 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.errors import ApiRefused, Call, without_secrets
-from airflow_provider_genesys.export.errors import OutcomeUnknown, Passing
-from airflow_provider_genesys.export.model import ExportJob, ExportRequest, ExportWindow, JobStatus, Recording
+from airflow_provider_genesys.export.errors import InvalidInput, OutcomeUnknown, Passing
+from airflow_provider_genesys.export.model import (
+    AUDIO,
+    ExportJob,
+    ExportRequest,
+    ExportWindow,
+    JobStatus,
+    Organisation,
+    Recording,
+)
 
 VOLUME = Call("GET", "/api/v2/recordings", "Recording > Recording > View", "recording:view")
 SUBMIT = Call("POST", "/api/v2/recordings/jobs", "Recording > Job > Create", "recording:job:create", repeatable=False)
@@ -30,6 +38,28 @@ class GuideApi:
 
     def __init__(self, client: GenesysClient) -> None:
         self._client = client
+
+    def checked(self, request: ExportRequest) -> ExportRequest:
+        """The request, as mp3 unless it says otherwise.
+
+        :raises InvalidInput: for what this API can't be asked for.
+        """
+        if request.media_format == "original":
+            raise InvalidInput(
+                "media_format is 'original', which the guide's API can't be asked for: say mp3 or wav, or set the "
+                "connection's extra 'export_api' to batch"
+            )
+        if request.media != AUDIO:
+            raise InvalidInput("the guide's API has calls only: leave 'media' out, or set 'export_api' to batch")
+        if own := {"dateFrom", "dateTo"} & request.filters.keys():
+            raise InvalidInput(f"filters must not say {' or '.join(sorted(own))}: the window does")
+        return request if request.media_format else replace(request, media_format="mp3")
+
+    def available_until(self) -> None:
+        """Nothing is known of any lag: planning waits as long as it is told to."""
+
+    def parts(self, request: ExportRequest) -> None:
+        """One job takes a whole window."""
 
     def volume(self, request: ExportRequest) -> int:
         """How many recordings the window holds: ``total`` of a page of one (guide, edge case 1)."""
@@ -54,14 +84,14 @@ class GuideApi:
             raise OutcomeUnknown(f"{SUBMIT}: the answer for window {request.window} has no job id")
         return str(job_id)
 
-    def job(self, job_id: str) -> ExportJob:
+    def job(self, request: ExportRequest, job_id: str) -> ExportJob:
         """Poll a job once.
 
         A job that the platform doesn't know any more has failed in its words, so that it is submitted again.
         Recordings without a usable id are refused as a broken answer: none may be lost.
         """
         try:
-            answer = self._client.call(JOB, ids={"job_id": quote(job_id, safe="")})
+            answer = self._client.call(JOB, ids={"job_id": job_id})
         except ApiRefused as refused:
             if refused.body.status != 404:
                 raise
@@ -78,6 +108,22 @@ class GuideApi:
             recordings=_recordings(job_id, answer.get("jobDetails")) if status is JobStatus.COMPLETED else (),
             error=without_secrets(_words(error)) if error else None,
         )
+
+    def manifest(self, request: ExportRequest, job: ExportJob) -> None:
+        """A job has its own, at its URL."""
+
+    def answers(self, organisation: Organisation) -> str:
+        """What the organisation answers: for a connection's test.
+
+        :raises ExportError: where it refuses, with the permission that is needed.
+        """
+        end = datetime.now(UTC).replace(microsecond=0)
+        window = ExportWindow(end - timedelta(hours=1), end)
+        return f"{self.volume(ExportRequest(organisation, window, 'mp3'))} recordings in the last hour"
+
+    def missing(self, request: ExportRequest, job: ExportJob) -> tuple[str, ...]:
+        """A manifest lists recordings, not conversations."""
+        return ()
 
 
 def _wire_dates(window: ExportWindow) -> dict[str, str]:

@@ -194,6 +194,8 @@ class Following:
     def _kept(self, entry: Entry, attempt: Attempt, job: ExportJob) -> Entry:
         now = self.ledger.now()
         attempt = replace(attempt, polls=attempt.polls + 1, polled_at=now)
+        if job.status is JobStatus.RUNNING:  # one that had completed may have to make its files once more
+            attempt = replace(attempt, status=AttemptStatus.SUBMITTED)
         if job.status in _ENDS:
             attempt = replace(
                 attempt,

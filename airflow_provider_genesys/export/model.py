@@ -159,8 +159,8 @@ class ExportJob:
     :param word: the platform's own word for its status.
     :param manifest_url: presigned, therefore secret; None until the job has completed.
     :param expires_at: when the first of the URLs ends, epoch seconds; None where the platform doesn't say.
-    :param url_seconds: how long its URLs live in all; None where that isn't known.
     :param error: the platform's words on a failure; None for a job that failed without a word.
+    :param url_seconds: how long its URLs live in all; None where that isn't known.
     """
 
     job_id: str
@@ -168,9 +168,9 @@ class ExportJob:
     word: str = ""
     manifest_url: str | None = field(default=None, repr=False)
     expires_at: float | None = None
-    url_seconds: float | None = None
     recordings: tuple[Recording, ...] = field(default=(), repr=False)
     error: str | None = None
+    url_seconds: float | None = None
 
 
 @dataclass(frozen=True)

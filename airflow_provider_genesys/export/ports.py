@@ -63,6 +63,9 @@ class ExportApi(Submitter, Protocol):
     def manifest(self, request: ExportRequest, job: ExportJob) -> Mapping[str, Any] | None:
         """What a completed job holds, as a document in the place of a manifest; None where the job has its own."""
 
+    def missing(self, request: ExportRequest, job: ExportJob) -> Sequence[str]:
+        """The conversations of the request that were recorded and for which a completed job holds nothing."""
+
 
 class Ledger(Protocol):
     """The shared record: who exports what, which jobs exist for it, and what may be asked of the platform this minute.

@@ -13,7 +13,7 @@ EXPORT_APIS = ("guide", "batch", "bulk")
 FIELDS: dict[str, dict[str, Any]] = {
     "export_api": {
         "label": "Export API",
-        "description": "Which API exports recordings: guide, batch or bulk",
+        "description": "Which API exports recordings: guide, batch or bulk; organisations have the latter two",
         "schema": {"type": ["string", "null"], "enum": list(EXPORT_APIS), "default": "guide"},
     },
     "login_url": {
@@ -45,6 +45,11 @@ FIELDS: dict[str, dict[str, Any]] = {
         "label": "Polls per minute",
         "description": "The organisation's budget of job status requests",
         "schema": {"type": ["integer", "null"], "default": 20},
+    },
+    "include_numbers": {
+        "label": "Include numbers",
+        "description": "Write callers' and called numbers in full; masked otherwise (batch)",
+        "schema": {"type": ["boolean", "null"], "default": False},
     },
     "allow_private_downloads": {
         "label": "Allow private downloads",

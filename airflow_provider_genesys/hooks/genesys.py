@@ -6,27 +6,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
+from airflow_provider_genesys.api.batch import BatchApi
 from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
 from airflow_provider_genesys.api.guide import GuideApi
 from airflow_provider_genesys.api.hosts import resolve_hosts
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput
-from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.export.model import Organisation
+from airflow_provider_genesys.export.ports import ExportApi
 from airflow_provider_genesys.hooks.form import EXPORT_APIS, FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_genesys.export.ports import ExportApi
 
-_APIS: dict[str, Callable[[GenesysClient], ExportApi]] = {"guide": GuideApi}
+class _Api(ExportApi, Protocol):
+    def answers(self, organisation: Organisation) -> str:
+        """What the organisation answers to the calls that an export needs."""
+
+
+def _guide(client: GenesysClient, hook: GenesysHook) -> _Api:
+    return GuideApi(client)
+
+
+def _batch(client: GenesysClient, hook: GenesysHook) -> _Api:
+    return BatchApi(client, include_numbers=hook.include_numbers)
+
+
+_APIS: dict[str, Callable[[GenesysClient, GenesysHook], _Api]] = {"guide": _guide, "batch": _batch}
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,10 @@ class GenesysHook(BaseHook):
     def allow_private_downloads(self) -> bool:
         return self._flag("allow_private_downloads")
 
+    @property
+    def include_numbers(self) -> bool:
+        return self._flag("include_numbers")
+
     def get_conn(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> GenesysClient:
         """A client of the organisation's API.
 
@@ -109,7 +126,7 @@ class GenesysHook(BaseHook):
         """
         return GenesysClient(self.settings, tries=tries, before_request=before_request, on_token=mask_secret)
 
-    def get_api(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> ExportApi:
+    def get_api(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> _Api:
         """The export API that the connection's ``export_api`` names, for the coordinator."""
         name = self._extras.get("export_api") or "guide"
         if name not in _APIS:
@@ -118,18 +135,15 @@ class GenesysHook(BaseHook):
                 f"the extra 'export_api' of connection {self.genesys_conn_id!r} says {name!r}, which is {known}: "
                 f"use one of {', '.join(_APIS)}"
             )
-        return _APIS[name](self.get_conn(tries=tries, before_request=before_request))
+        return _APIS[name](self.get_conn(tries=tries, before_request=before_request), self)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Log in and ask for the volume of the last hour: what the UI's Test button does."""
+        """Log in and try what an export needs of the API that the connection names: the UI's Test button."""
         try:
-            end = datetime.now(UTC).replace(microsecond=0)
-            window = ExportWindow(end - timedelta(hours=1), end)
-            api = self.get_api(tries=1)
-            recordings = api.volume(ExportRequest(self.organisation, window, "mp3"))
+            answers = self.get_api(tries=1).answers(self.organisation)
         except ExportError as error:
             return False, str(error)
-        return True, f"Logged in at {self.settings.hosts.name}; {recordings} recordings in the last hour"
+        return True, f"Logged in at {self.settings.hosts.name}; {answers}"
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

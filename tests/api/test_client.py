@@ -346,7 +346,7 @@ def test_a_redirect_is_not_followed_with_the_token(rude: RudePlatform, connect: 
 
 
 def test_an_id_stands_in_the_path_as_it_is_given(rude: RudePlatform, connect: Connect) -> None:
-    connect(rude.url).call(READ, ids={"thing": "a%2Fb"})
+    connect(rude.url).call(READ, ids={"thing": "a/b"})
     assert rude.requests[0].path == "/api/v2/things/a%2Fb"
 
 

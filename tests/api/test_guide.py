@@ -45,7 +45,7 @@ def test_a_day_from_its_volume_to_its_urls(simulate: Simulate, connect: Connect)
     api = GuideApi(connect(simulator.url))
     assert api.volume(REQUEST) == 7
     job_id = api.submit(REQUEST)
-    job = api.job(job_id)
+    job = api.job(REQUEST, job_id)
     assert (job.job_id, job.status, job.word, job.error) == (job_id, JobStatus.COMPLETED, "completed", None)
     assert job.manifest_url is not None
     assert job.manifest_url.startswith(simulator.url)
@@ -61,7 +61,7 @@ def test_windows_of_a_day_share_its_recordings_out(simulate: Simulate, connect: 
         ExportWindow(DAY.start + n * timedelta(hours=6), DAY.start + (n + 1) * timedelta(hours=6)) for n in range(4)
     ]
     requests = [ExportRequest(REQUEST.organisation, window, "mp3") for window in quarters]
-    ids = [recording.recording_id for one in requests for recording in api.job(api.submit(one)).recordings]
+    ids = [recording.recording_id for one in requests for recording in api.job(REQUEST, api.submit(one)).recordings]
     assert len(ids) == len(set(ids)) == 500
     assert sum(api.volume(one) for one in requests) == 500
 
@@ -83,14 +83,14 @@ def test_a_jobs_id_is_read_under_either_name(simulate: Simulate, connect: Connec
 @pytest.mark.parametrize(("kind", "is_known"), [("offset_times", True), ("missing_expires_at", False)])
 def test_the_end_of_urls_is_read_as_it_comes(simulate: Simulate, connect: Connect, kind: str, is_known: bool) -> None:
     api = GuideApi(connect(simulate(faults=[Fault(kind)]).url))
-    job = api.job(api.submit(REQUEST))
+    job = api.job(REQUEST, api.submit(REQUEST))
     assert (job.expires_at is not None) is is_known
     assert len(job.recordings) == 7
 
 
 def test_a_null_url_is_kept_as_none_and_a_duplicate_id_is_one_recording(simulate: Simulate, connect: Connect) -> None:
     api = GuideApi(connect(simulate(faults=[Fault("null_urls", every=3), Fault("duplicate_ids", every=2)]).url))
-    recordings = api.job(api.submit(REQUEST)).recordings
+    recordings = api.job(REQUEST, api.submit(REQUEST)).recordings
     assert len(recordings) == len({recording.recording_id for recording in recordings}) == 7
     assert [recording.url is None for recording in recordings] == [False, False, True, False, False, True, False]
 
@@ -109,7 +109,7 @@ def test_every_status_is_understood(
     simulate: Simulate, connect: Connect, fault: Fault, status: JobStatus, error: str | None
 ) -> None:
     api = GuideApi(connect(simulate(faults=[fault], silent_failure_seconds=0).url))
-    job = api.job(api.submit(REQUEST))
+    job = api.job(REQUEST, api.submit(REQUEST))
     assert (job.status, job.error, job.recordings, job.manifest_url) == (status, error, (), None)
     assert job.word
 
@@ -120,10 +120,10 @@ def test_a_presigned_url_in_the_platforms_words_loses_its_signature(
     caplog.set_level("DEBUG")
     simulator = simulate(faults=[Fault("leaky_error", times=1)])
     api = GuideApi(connect(simulator.url))
-    leaky = api.job(api.submit(REQUEST))
+    leaky = api.job(REQUEST, api.submit(REQUEST))
     assert leaky.error is not None
     assert leaky.error.startswith("Cannot write export, last try was http://127.0.0.1:")
-    whole = api.job(api.submit(REQUEST))
+    whole = api.job(REQUEST, api.submit(REQUEST))
     signatures = simulator.issued["signatures"]
     assert any(signature in str(whole.manifest_url) for signature in signatures)
     told = repr(leaky) + repr(whole) + repr(whole.recordings) + caplog.text
@@ -243,7 +243,7 @@ def test_a_completed_job_as_it_is_read(rude: RudePlatform, rude_api: GuideApi) -
             },
         )
     )
-    assert rude_api.job("job") == ExportJob(
+    assert rude_api.job(REQUEST, "job") == ExportJob(
         "job",
         JobStatus.COMPLETED,
         "COMPLETED",
@@ -274,7 +274,7 @@ def test_a_job_that_echoes_what_was_asked_is_read_by_its_status(
 ) -> None:
     """Until it has completed, ``jobDetails`` may be those of the submission."""
     rude.will(Answer(200, {"status": word, "url": None, "jobDetails": [{"type": "recording", "format": "mp3"}]}))
-    job = rude_api.job("job")
+    job = rude_api.job(REQUEST, "job")
     assert (job.status, job.word, job.recordings) == (status, word or "missing", ())
 
 
@@ -294,7 +294,7 @@ def test_the_words_of_a_failure_are_kept_whatever_their_form(
     rude: RudePlatform, rude_api: GuideApi, error: Any, told: str | None
 ) -> None:
     rude.will(Answer(200, {"status": "failed", "error": error}))
-    assert rude_api.job("job").error == told
+    assert rude_api.job(REQUEST, "job").error == told
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_expires_at_is_read_where_it_is_an_instant(
     rude: RudePlatform, rude_api: GuideApi, text: Any, expected: float | None
 ) -> None:
     rude.will(Answer(200, {"status": "completed", "expiresAt": text}))
-    assert rude_api.job("job").expires_at == expected
+    assert rude_api.job(REQUEST, "job").expires_at == expected
 
 
 @pytest.mark.parametrize(
@@ -324,11 +324,11 @@ def test_a_completed_job_with_a_recording_that_has_no_id_is_a_broken_answer(
 ) -> None:
     rude.will(Answer(200, {"status": "completed", "jobDetails": details}))
     with pytest.raises(Passing, match="job job lists a recording without an id"):
-        rude_api.job("job")
+        rude_api.job(REQUEST, "job")
 
 
 def test_a_job_that_the_platform_does_not_know_has_failed_in_its_words(simulate: Simulate, connect: Connect) -> None:
-    job = GuideApi(connect(simulate().url)).job("gone")
+    job = GuideApi(connect(simulate().url)).job(REQUEST, "gone")
     assert (job.job_id, job.status, job.word) == ("gone", JobStatus.FAILED, "not found")
     assert job.error is not None
     assert job.error.startswith("Recording job gone not found. (status 404")
@@ -337,12 +337,12 @@ def test_a_job_that_the_platform_does_not_know_has_failed_in_its_words(simulate:
 def test_any_other_refusal_of_a_poll_is_raised(simulate: Simulate, connect: Connect) -> None:
     api = GuideApi(connect(simulate(faults=[Fault("forbidden", route="poll")]).url))
     with pytest.raises(Refused, match="Recording > Job > View and the scope recording:job:view"):
-        api.job("any")
+        api.job(REQUEST, "any")
 
 
 @pytest.mark.parametrize("job_id", ["../../../oauth/token", "a/b", "a?b=c", "a#b", "%2e%2e", "ä"])
 def test_a_hostile_job_id_stays_one_segment_of_the_path(rude: RudePlatform, rude_api: GuideApi, job_id: str) -> None:
-    rude_api.job(job_id)
+    rude_api.job(REQUEST, job_id)
     (request,) = rude.requests
     assert request.path.count("/") == 5
     assert request.path.startswith("/api/v2/recordings/jobs/")
@@ -353,13 +353,13 @@ def test_a_hostile_job_id_stays_one_segment_of_the_path(rude: RudePlatform, rude
 def test_a_poll_whose_answer_is_no_json_object_may_pass(rude: RudePlatform, rude_api: GuideApi, body: bytes) -> None:
     rude.will(Answer(200, body))
     with pytest.raises(Passing, match="the answer is no JSON object"):
-        rude_api.job("job")
+        rude_api.job(REQUEST, "job")
 
 
 ASKS: dict[str, Callable[[GuideApi], object]] = {
     "volume": lambda api: api.volume(REQUEST),
     "submit": lambda api: api.submit(REQUEST),
-    "poll": lambda api: api.job(api.submit(REQUEST)),
+    "poll": lambda api: api.job(REQUEST, api.submit(REQUEST)),
 }
 
 

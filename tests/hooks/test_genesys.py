@@ -21,6 +21,7 @@ from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, O
 from airflow_provider_genesys.hooks import genesys as hook_module
 from airflow_provider_genesys.hooks.genesys import GenesysHook, Limits
 from airflow_provider_genesys.simulator import Fault, Simulator, Universe
+from tests.api.rude import Answer, rude_platform
 from tests.hooks.conftest import SECRET
 
 US_WEST = Hosts("https://api.usw2.pure.cloud", "https://login.usw2.pure.cloud")
@@ -207,12 +208,12 @@ def test_the_guides_api_may_be_named(hook_of: HookOf) -> None:
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("batch", "known, but not in this release"), ("bulk", "known, but not in this release"), ("soap", "unknown")],
+    [("bulk", "known, but not in this release"), ("soap", "unknown")],
 )
 def test_an_api_that_is_not_there_is_refused_in_words(hook_of: HookOf, name: str, what: str) -> None:
     with pytest.raises(
         InvalidInput,
-        match=f"'export_api' of connection 'genesys_test' says '{name}', which is {what}: use one of guide",
+        match=f"'export_api' of connection 'genesys_test' says '{name}', which is {what}: use one of guide, batch",
     ):
         hook_of({"export_api": name}).get_api()
 
@@ -278,6 +279,39 @@ def test_a_missing_permission_is_named(hook_of: HookOf, simulator: Simulator) ->
     is_good, said = hook_of(host=simulator.url).test_connection()
     assert not is_good
     assert "the permission Recording > Recording > View and the scope recording:view" in said
+
+
+def test_the_published_api_says_what_it_answers(hook_of: HookOf, simulator: Simulator) -> None:
+    is_good, said = hook_of({"export_api": "batch"}, host=simulator.url).test_connection()
+    assert is_good, said
+    assert "recorded conversations in the last hour" in said
+    assert "batch requests may be read; URLs live 60 minutes (60 for mp3 and wav)" in said
+    assert simulator.stats.batches == 0
+
+
+@pytest.mark.parametrize(
+    ("route", "permission"),
+    [
+        ("details_query", "Analytics > Conversation Detail > View, in the divisions that are exported"),
+        ("availability", "Analytics > Conversation Detail > View"),
+        ("batch_poll", "Recording > Recording > View"),
+    ],
+)
+def test_a_permission_that_the_published_api_wants_is_named(
+    hook_of: HookOf, simulator: Simulator, route: str, permission: str
+) -> None:
+    simulator.faults = [Fault("forbidden", route=route)]
+    is_good, said = hook_of({"export_api": "batch"}, host=simulator.url).test_connection()
+    assert not is_good
+    assert permission in said
+
+
+def test_an_organisation_without_the_guides_api_hears_which_setting_is_wrong(hook_of: HookOf) -> None:
+    with rude_platform() as real:
+        real.will(Answer(404, {"message": "not found", "code": "not.found", "status": 404, "contextId": "c"}))
+        is_good, said = hook_of(host=real.url).test_connection()
+    assert not is_good
+    assert "'export_api' names the wrong API" in said
 
 
 def test_a_host_that_is_away_is_told_at_once(hook_of: HookOf) -> None:
