@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_genesys.archive import layout
@@ -15,8 +16,9 @@ from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.manifests import is_json, read_manifest
 from airflow_provider_genesys.archive.receipts import read_receipt, write_receipt
 from airflow_provider_genesys.archive.retries import Retries
-from airflow_provider_genesys.archive.stores import Store
+from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.archive.transfer import Outcome, Reins, transfer
+from airflow_provider_genesys.archive.writing import media_type, write_object
 from airflow_provider_genesys.export.errors import Passing, Refused, WrongBody
 from airflow_provider_genesys.export.model import ExportWindow, Manifest, Receipt, ReceiptLine, Recording, StoredObject
 
@@ -83,6 +85,7 @@ class ObjectArchive:
         *,
         overwrite: bool,
         proceed: Callable[[], None],
+        resumed: bool = False,
     ) -> Iterator[tuple[Recording, Outcome]]:
         """See :meth:`~airflow_provider_genesys.export.ports.Archive.fetch`.
 
@@ -105,11 +108,9 @@ class ObjectArchive:
             raise Refused("there is no URL: its transcoding failed")
         reins.start()
         with self._downloader.open(recording.url) as body:
-            stored = self._store.put(
-                key, reins.follow(audio(body)), size=body.size, overwrite=overwrite, source_etag=body.etag
-            )
-            if stored:
-                return StoredObject(key, body.received, body.sha256, body.etag)
+            attributes = Attributes(media_type(key), body.etag)
+            if stored := write_object(self._store, key, reins.follow(audio(body)), attributes, overwrite):
+                return replace(stored, source_etag=body.etag)
         if found := self._found(key):
             return found
         raise Passing(f"{key} was there and went away again")
@@ -126,11 +127,11 @@ class ObjectArchive:
         for chunk in chunks:
             size += len(chunk)
             sha256.update(chunk)
-        return StoredObject(key, size, sha256.hexdigest(), found.source_etag)
+        return replace(found, size=size, sha256=sha256.hexdigest())
 
     def _put_document(self, key: str, body: Iterable[bytes]) -> None:
         self._store.remove_unfinished([key])
-        self._store.put(key, body, overwrite=True)
+        write_object(self._store, key, body, Attributes(media_type(key)))
 
     def _document(self, key: str) -> bytes | None:
         chunks = self._store.read(key)

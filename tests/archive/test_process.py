@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_genesys.archive.archive import ObjectArchive
-from airflow_provider_genesys.archive.stores.s3 import PART
+from airflow_provider_genesys.archive.stores import PART
 from airflow_provider_genesys.export.model import Recording, StoredObject
 from tests.archive.process import arguments
 from tests.archive.sites import Site
