@@ -102,6 +102,7 @@ class MemoryJob:
     request: ExportRequest
     fate: Fate
     submitted_at: float
+    silent: frozenset[str] = frozenset()
     polls: int = 0
 
     @property
@@ -119,8 +120,9 @@ class MemoryApi:
     :param calls: id and start of every recorded call.
     :ivar lot: how many conversations a job takes; None: a job takes its whole window. A call's conversation has the
         call's id with ``of-`` before it.
-    :ivar silent: conversations for which nothing comes.
+    :ivar silent: conversations for which nothing comes from the next jobs.
     :ivar available: until when it knows what was recorded, epoch seconds; None: at once.
+    :ivar url_seconds: how long its jobs say that URLs live in all; None: they don't say.
     :ivar fates: of the next submissions, in order; beyond them all jobs have ``usual_fate``.
     :ivar volume_faults: what the next volumes raise.
     :ivar poll_faults: what the next polls raise.
@@ -133,6 +135,7 @@ class MemoryApi:
         self.lot: int | None = None
         self.silent: set[str] = set()
         self.available: float | None = None
+        self.url_seconds: float | None = None
         self.fates: deque[Fate] = deque()
         self.usual_fate = COMPLETES
         self.volume_faults: deque[ExportError] = deque()
@@ -168,7 +171,7 @@ class MemoryApi:
         self.asked["submit"] += 1
         fate = self.fates.popleft() if self.fates else self.usual_fate
         if fate.makes_job:
-            job = MemoryJob(f"job-{next(self._numbers)}", request, fate, self._clock())
+            job = MemoryJob(f"job-{next(self._numbers)}", request, fate, self._clock(), frozenset(self.silent))
             self.jobs[job.job_id] = job
         self.in_post()
         if fate.raises:
@@ -193,6 +196,7 @@ class MemoryApi:
             "completed",
             manifest_url=self._url(job_id, "manifest") if job.fate.has_manifest and not self.lot else None,
             expires_at=job.expires_at,
+            url_seconds=self.url_seconds,
             recordings=tuple(
                 Recording(
                     one,
@@ -207,6 +211,10 @@ class MemoryApi:
         if not self.lot:
             return None
         return {"recordings": [{"id": one.recording_id, "queue": "claims"} for one in job.recordings]}
+
+    def missing(self, request: ExportRequest, job: ExportJob) -> list[str]:
+        came = {recording.conversation_id for recording in job.recordings}
+        return [one for one in request.conversations if one not in came]
 
     def vanish(self, job_id: str) -> None:
         """Let the platform forget a job."""
@@ -232,7 +240,7 @@ class MemoryApi:
     def _listed(self, job: MemoryJob) -> tuple[str, ...]:
         if job.fate.listed is not None:
             return job.fate.listed
-        asked = set(job.request.conversations) - self.silent
+        asked = set(job.request.conversations) - job.silent
         ids = self.ids_in(job.request.window)
         return tuple(one for one in ids if f"of-{one}" in asked) if job.request.conversations else ids
 
@@ -284,6 +292,10 @@ class MemoryArchive:
         if not self.platform.is_live(url):
             raise UrlsExpired("storage answered 403")
         self.manifests[job_id] = self.platform.manifest_of(job_id)
+        return self.manifests[job_id]
+
+    def put_manifest(self, job_id: str, document: Mapping[str, Any]) -> Manifest:
+        self.manifests[job_id] = Manifest(job_id, [(one["id"], one) for one in document["recordings"]])
         return self.manifests[job_id]
 
     def manifest(self, job_id: str) -> Manifest | None:

@@ -53,7 +53,7 @@ class Ann:
     @property
     def retrieval(self) -> Retrieval:
         world = self.world
-        return Retrieval(world.ledger, self.archive, self.leases, world.clock, world.clock.sleep)
+        return Retrieval(world.api, world.ledger, self.archive, self.leases, world.clock, world.clock.sleep)
 
     def completed(self, request: ExportRequest = REQUEST, fate: Fate = COMPLETES) -> tuple[Entry, ExportJob]:
         """Submit a job and poll its end."""
@@ -71,10 +71,20 @@ class Ann:
 
     def retrieve(self, entry: Entry, job: ExportJob) -> Receipt:
         """Retrieve the job; the receipt that is there then."""
-        counts = self.retrieval.retrieve(entry, job)
+        with self.retrieval.begun(entry, [entry]) as archiving:
+            leftover = self.retrieval.take(archiving, entry, job)
+        if leftover is not None:
+            raise UrlsExpired(leftover.reason)
+        archiving.check_whole()
+        counts = archiving.statement.counts
+        self.retrieval.remember(archiving.entry, counts.total())
         receipt = self.receipt(entry.request.window)
         assert counts == Counter(line.status.value for line in receipt)
         return receipt
+
+    def proof(self, request: ExportRequest, entry: Entry | None) -> Receipt | None:
+        """What proves a window whose jobs are its own."""
+        return self.retrieval.proof(request, entry, [entry] if entry else [])
 
     def receipt(self, window: ExportWindow = REQUEST.window) -> Receipt:
         receipt = self.archive.receipt(window)
@@ -343,7 +353,7 @@ def test_a_receipt_of_another_selection_is_refused_before_anything_is_fetched(an
     ann.retrieve(*ann.completed())
     wav = replace(REQUEST, media_format="wav")
     with pytest.raises(InvalidInput, match=r"s3://calls already holds the receipt of window .* for another"):
-        ann.retrieval.proof(wav, None)
+        ann.proof(wav, None)
     ann.archive.fetched.clear()
     with pytest.raises(InvalidInput, match="give every selection a destination of its own"):
         ann.retrieve(*ann.completed(wav))
@@ -356,50 +366,50 @@ def test_a_receipt_of_another_selection_is_refused_before_anything_is_fetched(an
 
 def test_a_whole_receipt_is_proof_whatever_the_ledger_knows(ann: Ann) -> None:
     receipt = ann.retrieve(*ann.completed(fate=replace(COMPLETES, unavailable=frozenset({"call-2"}))))
-    assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
-    assert ann.retrieval.proof(REQUEST, Entry(REQUEST)) == receipt
-    assert ann.retrieval.proof(REQUEST, None) == receipt
+    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
+    assert ann.proof(REQUEST, Entry(REQUEST)) == receipt
+    assert ann.proof(REQUEST, None) == receipt
 
 
 def test_without_a_receipt_there_is_no_proof_whatever_the_ledger_knows(ann: Ann) -> None:
     ann.retrieve(*ann.completed())
     ann.archive.empty()
-    assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) is None
+    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None
 
 
 def test_a_receipt_with_a_failed_line_is_no_proof(ann: Ann) -> None:
     ann.archive.faults["call-1"].append(Refused("404"))
     with pytest.raises(ExportError):
         ann.retrieve(*ann.completed())
-    assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) is None
+    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None
 
 
 def test_another_destination_proves_nothing(ann: Ann) -> None:
     ann.retrieve(*ann.completed())
     elsewhere = MemoryArchive(ann.world.api, "s3://elsewhere")
-    assert replace(ann.retrieval, archive=elsewhere).proof(REQUEST, ann.world.entry(REQUEST)) is None
+    assert replace(ann.retrieval, archive=elsewhere).proof(REQUEST, ann.world.entry(REQUEST), []) is None
 
 
 def test_an_empty_receipt_names_no_request_and_so_needs_the_ledgers_word(ann: Ann) -> None:
     ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=())))
     entry = ann.world.entry(REQUEST)
-    assert ann.retrieval.proof(REQUEST, entry) == ()
-    assert ann.retrieval.proof(REQUEST, None) is None
-    assert ann.retrieval.proof(REQUEST, replace(entry, destinations=("s3://elsewhere",))) is None
-    assert ann.retrieval.proof(REQUEST, replace(entry, state=RequestState.OPEN)) is None
+    assert ann.proof(REQUEST, entry) == ()
+    assert ann.proof(REQUEST, None) is None
+    assert ann.proof(REQUEST, replace(entry, destinations=("s3://elsewhere",))) is None
+    assert ann.proof(REQUEST, replace(entry, state=RequestState.OPEN)) is None
 
 
 def test_a_receipt_from_before_force_proves_nothing_of_the_forced_generation(ann: Ann) -> None:
     ann.retrieve(*ann.completed())
     submission = Submission(ann.world.api, ann.world.ledger, ann.leases, ann.world.clock.sleep)
     submission.ensure_job(REQUEST, "run 1")
-    assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) is None
+    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None
     entry, job = ann.completed()
     assert job.job_id == "job-2"
     ann.archive.fetched.clear()
     receipt = ann.retrieve(entry, job)
     assert ann.archive.fetched == CALLS, "what is there is fetched again and overwritten"
-    assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
+    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
     assert {line.job_id for line in receipt} == {"job-2"}
 
 
@@ -420,7 +430,7 @@ def test_a_foreign_line_among_ones_own_is_foreign(ann: Ann) -> None:
     own = ann.receipt()
     ann.archive.receipts[REQUEST.window] = (*own[:-1], *moved(own[-1:], "another request"))
     with pytest.raises(InvalidInput):
-        ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST))
+        ann.proof(REQUEST, ann.world.entry(REQUEST))
 
 
 def test_the_entry_is_kept_as_it_was_polled(ann: Ann) -> None:
