@@ -12,12 +12,13 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_provider_genesys.simulator.errors import ApiError
+from airflow_provider_genesys.simulator.errors import ApiError, drop_connection
 from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
 from airflow_provider_genesys.simulator.platform.description import described
 from airflow_provider_genesys.simulator.platform.filters import filter_of
-from airflow_provider_genesys.simulator.platform.requests import cursor_at, cursor_of, interval_of, number_of
+from airflow_provider_genesys.simulator.platform.paging import cursor_at, cursor_of
+from airflow_provider_genesys.simulator.platform.reading import interval_of, number_of
 from airflow_provider_genesys.simulator.platform.search import Found
 from airflow_provider_genesys.simulator.platform.state import DetailsJob
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
@@ -65,7 +66,7 @@ async def query(request: web.Request) -> web.Response:
     return web.json_response({"conversations": shown, "totalHits": len(found)})
 
 
-async def submit(request: web.Request) -> web.Response:
+async def submit(request: web.Request) -> web.StreamResponse:
     """``POST …/details/jobs``: an asynchronous query; not idempotent."""
     simulation = request.app[SIMULATION]
     body = await json_object(request)
@@ -82,10 +83,12 @@ async def submit(request: web.Request) -> web.Response:
         wanted=filter_of(body),
         hidden=simulation.hidden_divisions,
         submitted_at=simulation.clock(),
-        available_ms=_available_ms(simulation),
+        available_ms=simulation.available_ms,
         fault=simulation.plan.for_submission("details", client),
     )
     simulation.platform.details_jobs[job.job_id] = job
+    if job.fault is not None and job.fault.kind == "details_lost":
+        return drop_connection(request)
     return web.json_response({"jobId": job.job_id}, status=202)
 
 
@@ -125,11 +128,7 @@ async def results(request: web.Request) -> web.Response:
 
 async def availability(request: web.Request) -> web.Response:
     """``GET …/details/jobs/availability``: until when the data lake has conversations."""
-    return web.json_response({"dataAvailabilityDate": to_iso(_available_ms(request.app[SIMULATION]))})
-
-
-def _available_ms(simulation: Simulation) -> int:
-    return int((simulation.clock() - simulation.universe.availability_lag_seconds) * 1000)
+    return web.json_response({"dataAvailabilityDate": to_iso(request.app[SIMULATION].available_ms)})
 
 
 def _job(request: web.Request, simulation: Simulation) -> DetailsJob:
@@ -147,7 +146,7 @@ def _state(job: DetailsJob, simulation: Simulation) -> str:
         return "QUEUED"
     if elapsed < seconds:
         return "PENDING"
-    if job.fault is not None:
+    if job.fault is not None and job.fault.kind == "failed_details":
         return "FAILED"
     return "FULFILLED" if elapsed < seconds + JOB_LIFE else "EXPIRED"
 

@@ -13,18 +13,13 @@ import pytest
 import requests
 
 from airflow_provider_genesys.simulator import Fault, Simulator
-from airflow_provider_genesys.simulator.conversations import Conversation, Conversations
+from airflow_provider_genesys.simulator.conversations import Conversation
 from tests.simulator.conftest import Caller, Clock
+from tests.simulator.platform.worlds import conversations_of
 
 Simulate = Callable[..., Simulator]
 Calling = Callable[..., Caller]
 PATH = "/api/v2/recording/batchrequests"
-MAY_1 = 19_844
-
-
-def conversations_of(simulator: Simulator, many: int = 40) -> list[Conversation]:
-    world = Conversations(simulator.universe)
-    return [world.at(MAY_1, position) for position in range(min(many, world.count(MAY_1)))]
 
 
 def submit(caller: Caller, conversations: list[Conversation]) -> str:
@@ -277,6 +272,16 @@ def test_every_url_that_was_given_is_known_as_a_secret(ready: Simulate, calling:
     simulator.reset()
     given = {each["resultUrl"].rpartition("X-Amz-Signature=")[2] for each in status["results"]}
     assert given == set(simulator.issued["signatures"])
+
+
+def test_batches_can_be_looked_at_from_outside(ready: Simulate, calling: Calling) -> None:
+    simulator = ready()
+    batch_id = submit(calling(simulator), conversations_of(simulator, 2))
+    (seen,) = requests.get(f"{simulator.url}/_simulator/batches").json()
+    (batch,) = simulator.batches
+    assert (seen["id"], seen["client"]) == (batch.batch_id, batch.client) == (batch_id, "demo")
+    assert [tuple(each) for each in seen["asked"]] == list(batch.asked)
+    assert simulator.stats.requests["batch_submit"] == 1
 
 
 def test_operations_on_recordings_have_a_budget_of_their_own(ready: Simulate, calling: Calling) -> None:
