@@ -256,7 +256,9 @@ class MemoryArchive:
     :param platform: where URLs lead to.
     :ivar faults: by recording id, what its next fetches come to; ``UrlsExpired`` ends the transfer.
     :ivar fetched: recordings whose bytes were asked for, in order.
+    :ivar described: the metadata that recordings came with.
     :ivar resumed: of every transfer, whether it was said to go on from an earlier one.
+    :ivar receipt_faults: what the next writings of a receipt raise.
     :ivar written: every receipt that was written, in order.
     :ivar verified: recordings that were held against what is stored.
     :ivar has_pyarrow: whether an index can be written.
@@ -271,7 +273,9 @@ class MemoryArchive:
     reports: dict[ExportWindow, Mapping[str, Any]] = field(default_factory=dict)
     faults: defaultdict[str, deque[ExportError]] = field(default_factory=lambda: defaultdict(deque))
     fetched: list[str] = field(default_factory=list)
+    described: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     resumed: list[bool] = field(default_factory=list)
+    receipt_faults: deque[ExportError] = field(default_factory=deque)
     written: list[Receipt] = field(default_factory=list)
     verified: list[str] = field(default_factory=list)
     indexes: dict[ExportWindow, list[tuple[ExportRequest, ReceiptLine]]] = field(default_factory=dict)
@@ -285,6 +289,8 @@ class MemoryArchive:
         return iter(self.receipts[window]) if window in self.receipts else None
 
     def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
+        if self.receipt_faults:
+            raise self.receipt_faults.popleft()
         self.receipts[window] = tuple(receipt)
         self.written.append(self.receipts[window])
 
@@ -314,6 +320,7 @@ class MemoryArchive:
         self.resumed.append(resumed)
         for recording in recordings:
             key = f"recordings/{recording.recording_id}.{media_format}"
+            self.described[recording.recording_id] = recording.metadata
             if key not in self.objects or overwrite:
                 self.before_fetch(recording.recording_id)
                 proceed()
