@@ -345,4 +345,3 @@ class Coordinator:
     @cached_property
     def _windows(self) -> Windows:
         return Windows(self._leases, self._submission, self._following, self._retrieval, self._await_poll_budget)
-
