@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
-from airflow_provider_genesys.archive.layout import DEFAULT_KEY_TEMPLATE, KeyTemplate
+from airflow_provider_genesys.archive.layout import KeyTemplate
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LEDGER = "genesys_ledger"
 DEFAULT_TABLE = "genesys_ledger"
+DEFAULT_KEY_TEMPLATE = KeyTemplate().text
 
 _LONGEST_WAIT_FOR_BUDGET = 120.0
 """Seconds that a task sleeps for its turn."""
