@@ -36,6 +36,9 @@ from airflow_provider_genesys.export.model import (
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_CONCURRENCY = 32
+"""Recordings at a time: with a round trip of tens of milliseconds it is this that makes a transfer fast."""
+
 LARGEST_MANIFEST = 8 * 1024**3
 """Bytes; it passes as a stream, but a source that never ends has to end."""
 
@@ -57,7 +60,7 @@ class ObjectArchive:
         store: Store,
         downloader: Downloader,
         *,
-        concurrency: int = 32,
+        concurrency: int = DEFAULT_CONCURRENCY,
         retries: Retries | None = None,
         key_template: KeyTemplate | None = None,
     ) -> None:
