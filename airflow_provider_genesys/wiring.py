@@ -16,7 +16,8 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from sqlalchemy.engine import URL
 
-from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY, ObjectArchive
+from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY as DEFAULT_CONCURRENCY
+from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.layout import KeyTemplate
 from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME

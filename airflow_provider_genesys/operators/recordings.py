@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
-from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY
 from airflow_provider_genesys.export.coordinator import Pending
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.following import Wait
@@ -33,7 +32,7 @@ from airflow_provider_genesys.operators.base import (
 )
 from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT
 from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_hang
-from airflow_provider_genesys.wiring import DEFAULT_KEY_TEMPLATE
+from airflow_provider_genesys.wiring import DEFAULT_CONCURRENCY, DEFAULT_KEY_TEMPLATE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
