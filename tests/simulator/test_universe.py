@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genesys.simulator import Fault, Selection, SpecError, Universe
@@ -67,6 +67,7 @@ def test_numbers_are_fictional() -> None:
     assert all(number[5:8] == "555" and len(number) == 12 for number in numbers)
 
 
+@settings(deadline=None)
 @given(
     volume=st.sampled_from([0, 1, 2, 7, 60, 997]),
     start=st.integers(-MS_PER_DAY, 2 * MS_PER_DAY),
