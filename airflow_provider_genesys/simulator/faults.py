@@ -24,9 +24,9 @@ submission   each k-th submission of its kind by a    only the first n submissio
 organisation the whole organisation                   nothing: it lasts while the fault stands
 ============ ======================================== ==========================================================
 
-``times=None`` (``null`` in JSON) is always. What strikes a window, a recording or the conversations of a batch request is
-settled when the job is submitted; faults that are set later leave it alone. Where several faults strike one download or request, the first of the
-list wins.
+``times=None`` (``null`` in JSON) is always. What strikes a window, a recording or the conversations of a batch request
+is settled when the job is submitted; faults that are set later leave it alone. Where several faults strike one download
+or request, the first of the list wins.
 """
 
 from __future__ import annotations
