@@ -81,7 +81,7 @@ def test_a_client_that_gives_up_while_held_breaks_nothing(simulate: Simulate, ca
     detail = caller.poll(simulator.jobs[0].job_id).json()["jobDetails"][0]
     simulator.hold("recording")
     with requests.get(detail["url"], stream=True) as answer:
-        answer.raw.read(20_000_000)
+        answer.raw.read(24_950_000)  # what is left must fit into the buffers of a busy machine
         simulator.wait_until_held(5)
     simulator.release()
     assert len(requests.get(detail["url"]).content) == 50_000_000
