@@ -71,6 +71,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "availability_lag_seconds": ("a number of seconds", _seconds),
     "query_age_days": ("a whole number from 1, or null", _maybe(_whole(1))),
     "query_records": ("a whole number from 1", _whole(1)),
+    "recording_lag_seconds": ("a number of seconds", _seconds),
     "batch_seconds": ("a number of seconds", _seconds),
     "batch_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),
     "playback_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),

@@ -118,6 +118,8 @@ class Universe:
     :param availability_lag_seconds: how far the data lake of details jobs trails.
     :param query_age_days: how long ago the interval of a details query may begin; None: no limit.
     :param query_records: conversations of which the pages of one details query show no more.
+    :param recording_lag_seconds: how long after its end a conversation's recordings appear in the published API; 0:
+        they are there whatever the time.
     :param batch_seconds: time from submission to completion of a batch request.
     :param batch_url_minutes: life of a batch request's URLs, from the moment at which each is there.
     :param playback_url_minutes: life of the URLs of a conversation's recordings.
@@ -155,6 +157,7 @@ class Universe:
     availability_lag_seconds: float = 0.0
     query_age_days: int | None = None
     query_records: int = 10_000
+    recording_lag_seconds: float = 0.0
     batch_seconds: float = 2.0
     batch_url_minutes: int = 60
     playback_url_minutes: int = 60

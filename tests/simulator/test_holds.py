@@ -101,6 +101,37 @@ def test_a_client_that_dies_before_its_submission_has_submitted_nothing(simulate
     assert len(simulator.jobs) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v2/recording/batchrequests", {"batchDownloadRequestList": [{"conversationId": "a"}]}),
+        (
+            "/api/v2/recording/jobs",
+            {
+                "action": "EXPORT",
+                "actionAge": 1,
+                "integrationId": "simulated-integration",
+                "conversationQuery": {"interval": "2024-05-01T00:00:00Z/2024-05-02T00:00:00Z"},
+            },
+        ),
+    ],
+)
+def test_submissions_to_the_published_api_are_held_alike(
+    simulate: Simulate, calling: Calling, path: str, body: dict[str, object]
+) -> None:
+    simulator = simulate()
+    caller = calling(simulator)
+    for point, there in (("submit:before", 0), ("submit:after", 1)):
+        simulator.hold(point)
+        with pytest.raises(requests.ReadTimeout):
+            caller.session.post(f"{caller.url}{path}", json=body, timeout=0.2)
+        simulator.wait_until_held(5)
+        caller.session.close()
+        simulator.release()
+        assert caller.volume().status_code == 200
+        assert simulator.stats.batches + simulator.stats.bulk_jobs == there
+
+
 def test_holds_are_steered_over_http(simulate: Simulate) -> None:
     simulator = simulate()
     control = f"{simulator.url}/_simulator"

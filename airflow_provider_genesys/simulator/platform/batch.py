@@ -13,7 +13,14 @@ from aiohttp import web
 from airflow_provider_genesys.simulator.errors import ApiError, drop_connection
 from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
-from airflow_provider_genesys.simulator.platform.media import ERRORS, MediaFile, originals, unavailable, url_of
+from airflow_provider_genesys.simulator.platform.media import (
+    ERRORS,
+    MediaFile,
+    appeared,
+    originals,
+    unavailable,
+    url_of,
+)
 from airflow_provider_genesys.simulator.platform.state import Batch
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 
@@ -87,6 +94,8 @@ def _verdict(conversation_id: str, simulation: Simulation) -> str | None:
     """What the recordings of a conversation end with: an error's words, empty for silence; None: all is well."""
     conversation = simulation.platform.conversations.find(conversation_id)
     if conversation is None or conversation.shape.divisions <= simulation.hidden_divisions:
+        return ""
+    if not appeared(conversation, simulation):
         return ""
     fault = simulation.plan.for_conversation(conversation_id, conversation.index, ("nothing_comes", "batch_errors"))
     if fault is not None:
