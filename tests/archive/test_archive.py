@@ -6,15 +6,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from airflow_provider_genesys.archive import archive as module
 from airflow_provider_genesys.archive.archive import ObjectArchive
-from airflow_provider_genesys.archive.stores.s3 import PART
+from airflow_provider_genesys.archive.stores import PART
+from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.archive.transfer import Outcome
-from airflow_provider_genesys.export.errors import LeaseLost, Passing, Refused, UrlsExpired
+from airflow_provider_genesys.export.errors import ExportFailed, LeaseLost, Passing, Refused, UrlsExpired
 from airflow_provider_genesys.export.model import (
     ExportWindow,
     Manifest,
@@ -24,7 +27,7 @@ from airflow_provider_genesys.export.model import (
     StoredObject,
 )
 from airflow_provider_genesys.export.ports import Archive
-from tests.archive.sites import FileSite, S3Site, Site
+from tests.archive.sites import FileSite, S3Site, Site, put
 from tests.archive.source import Answer, Source, chunked, ok, redirect, reset, status, truncated
 
 Build = Callable[..., ObjectArchive]
@@ -37,6 +40,16 @@ AUDIO = b"ID3" + bytes(range(256)) * 400
 
 def always() -> None:
     pass
+
+
+def archived(recording_id: str, body: bytes, source_etag: str | None = None) -> StoredObject:
+    """What became of a recording, but for its checksum."""
+    return StoredObject(f"recordings/{recording_id}.mp3", len(body), hashlib.sha256(body).hexdigest(), source_etag)
+
+
+def bare(outcome: Outcome) -> Outcome:
+    """The outcome but for what each store says in its own words."""
+    return replace(outcome, checksum=None) if isinstance(outcome, StoredObject) else outcome
 
 
 def fetch(
@@ -67,10 +80,18 @@ def test_recordings_go_from_their_urls_to_their_keys(site: Site, source: Source,
     recordings = [
         Recording(name, source.set(f"/{name}", ok(body, ETag=f'"e-{name}"'))) for name, body in bodies.items()
     ]
-    assert fetch(archive_over(site.store()), recordings) == {
-        name: StoredObject(f"recordings/{name}.mp3", len(body), hashlib.sha256(body).hexdigest(), f"e-{name}")
-        for name, body in bodies.items()
+    store = site.store()
+    outcomes = fetch(archive_over(store), recordings)
+    assert {name: bare(outcome) for name, outcome in outcomes.items()} == {
+        name: archived(name, body, f"e-{name}") for name, body in bodies.items()
     }
+    listed = store.find_all([f"recordings/{name}.mp3" for name in bodies])
+    assert {one.key: one.size for one in listed.values()} == {f"recordings/{n}.mp3": len(b) for n, b in bodies.items()}
+    assert all(
+        listed[outcome.key].checksum in (None, outcome.checksum)
+        for outcome in outcomes.values()
+        if isinstance(outcome, StoredObject)
+    )
     assert site.objects() == {f"recordings/{name}.mp3": body for name, body in bodies.items()}
     assert site.unfinished() == []
 
@@ -78,19 +99,79 @@ def test_recordings_go_from_their_urls_to_their_keys(site: Site, source: Source,
 def test_what_is_there_is_not_fetched_again(site: Site, source: Source, archive_over: Build) -> None:
     large = AUDIO * (PART // len(AUDIO) + 9)
     for name, body in (("r1", AUDIO), ("large", large)):
-        site.store().put(f"recordings/{name}.mp3", [body])
+        put(site.store(), f"recordings/{name}.mp3", [body])
     urls = {name: source.set(f"/{name}", ok(b"new")) for name in ("r1", "large", "r2")}
     outcomes = fetch(archive_over(site.store()), [Recording(name, url) for name, url in urls.items()])
     assert [source.asked(f"/{name}") for name in urls] == [0, 0, 1]
-    assert outcomes["r1"] == StoredObject("recordings/r1.mp3", len(AUDIO), hashlib.sha256(AUDIO).hexdigest())
-    assert outcomes["large"] == StoredObject("recordings/large.mp3", len(large), hashlib.sha256(large).hexdigest())
+    assert bare(outcomes["r1"]) == StoredObject("recordings/r1.mp3", len(AUDIO), hashlib.sha256(AUDIO).hexdigest())
+    assert bare(outcomes["large"]) == StoredObject(
+        "recordings/large.mp3", len(large), hashlib.sha256(large).hexdigest()
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "resumed", "listings"), [(0, False, 1), (0, True, 3), (2500, False, 4), (2490, True, 3)]
+)
+def test_what_is_there_is_found_by_listings(
+    s3_site: S3Site, source: Source, archive_over: Build, there: int, resumed: bool, listings: int
+) -> None:
+    """Of 2,500 recordings, so many have been archived by somebody who left no receipt."""
+    store = s3_site.store()
+    url = source.set("/r", ok(AUDIO))
+    recordings = [Recording(f"r{number:04}", url) for number in range(2500)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda one: put(store, f"recordings/{one.recording_id}.mp3", [AUDIO]), recordings[:there]))
+    asked: list[str] = []
+    client = s3_site.server.client()
+    client.meta.events.register("before-send.s3", lambda event_name, **_: asked.append(event_name.rpartition(".")[2]))
+    archive = archive_over(S3Store(client, s3_site.bucket, s3_site.prefix), concurrency=16)
+    offered = recordings if there else recordings[:40]
+    outcomes = list(archive.fetch(offered, "mp3", overwrite=False, proceed=always, resumed=resumed))
+    assert [outcome for _, outcome in outcomes if not isinstance(outcome, StoredObject)] == []
+    assert len(source.requests) == len(offered) - there
+    assert asked.count("HeadObject") == there
+    assert asked.count("ListObjectsV2") <= listings
+
+
+def test_ten_of_ten_thousand_that_are_missing_cost_few_requests(
+    s3_site: S3Site, source: Source, archive_over: Build
+) -> None:
+    """A receipt says of all others that they are there: these are what retrieval asks for."""
+    recordings = [Recording(f"r{number}", source.set(f"/{number}", ok(AUDIO))) for number in range(10)]
+    client = s3_site.server.client()
+    asked: list[str] = []
+    client.meta.events.register("before-send.s3", lambda event_name, **_: asked.append(event_name))
+    archive = archive_over(S3Store(client, s3_site.bucket, s3_site.prefix))
+    assert len(list(archive.fetch(recordings, "mp3", overwrite=False, proceed=always, resumed=True))) == 10
+    assert len([name for name in asked if "PutObject" not in name]) <= 11
+    assert len(source.requests) == 10
+
+
+def test_a_listing_that_is_denied_is_said_and_done_without(
+    s3_site: S3Site, source: Source, archive_over: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    def denied(*_: object) -> dict[str, StoredObject]:
+        raise ExportFailed("denied a request: s3:ListBucket")
+
+    store = s3_site.store()
+    put(store, "recordings/r1.mp3", [b"first"])
+    store.find_all = denied  # type: ignore[method-assign,assignment]
+    outcomes = fetch(archive_over(store), [Recording(name, source.set("/r", ok(AUDIO))) for name in ("r1", "r2")])
+    assert [bare(outcomes[name]) for name in ("r1", "r2")] == [archived("r1", b"first"), archived("r2", AUDIO)]
+    assert len([record for record in caplog.records if "s3:ListBucket" in record.getMessage()]) == 1
+
+
+def test_recordings_come_in_the_order_of_their_keys(file_site: FileSite, source: Source, archive_over: Build) -> None:
+    names = [f"r{number}" for number in (3, 1, 2, 10)]
+    fetch(archive_over(file_site.store(), concurrency=1), [Recording(n, source.set(f"/{n}", ok(AUDIO))) for n in names])
+    assert [request.path for request in source.requests] == ["/r1", "/r10", "/r2", "/r3"]
 
 
 def test_overwrite_fetches_what_is_there(site: Site, source: Source, archive_over: Build) -> None:
-    site.store().put("recordings/r1.mp3", [b"old"])
+    put(site.store(), "recordings/r1.mp3", [b"old"])
     recording = Recording("r1", source.set("/r1", ok(AUDIO)))
     outcomes = fetch(archive_over(site.store()), [recording], overwrite=True)
-    assert outcomes["r1"] == StoredObject("recordings/r1.mp3", len(AUDIO), hashlib.sha256(AUDIO).hexdigest())
+    assert bare(outcomes["r1"]) == StoredObject("recordings/r1.mp3", len(AUDIO), hashlib.sha256(AUDIO).hexdigest())
     assert site.objects() == {"recordings/r1.mp3": AUDIO}
 
 
@@ -161,7 +242,7 @@ def test_a_final_no_is_told_at_once(file_site: FileSite, source: Source, archive
 
 
 def test_urls_that_expire_midway_keep_what_came_before(site: Site, source: Source, archive_over: Build) -> None:
-    recordings = [Recording(f"r{n}", source.set(f"/{n}", ok(AUDIO) if n < 10 else status(403))) for n in range(100)]
+    recordings = [Recording(f"r{n:02}", source.set(f"/{n}", ok(AUDIO) if n < 10 else status(403))) for n in range(100)]
     archive = archive_over(site.store(), concurrency=4)
     came: dict[str, Outcome] = {}
     with pytest.raises(UrlsExpired, match="answered 403"):
@@ -170,7 +251,7 @@ def test_urls_that_expire_midway_keep_what_came_before(site: Site, source: Sourc
     assert set(site.objects()) == {f"recordings/{recording_id}.mp3" for recording_id in came}
     assert 7 <= len(came) <= 10
     assert len(source.requests) <= 10 + 4
-    fresh = [Recording(f"r{n}", source.set(f"/{n}", ok(AUDIO))) for n in range(100)]
+    fresh = [Recording(f"r{n:02}", source.set(f"/{n}", ok(AUDIO))) for n in range(100)]
     assert all(isinstance(outcome, StoredObject) for outcome in fetch(archive, fresh).values())
     assert all(source.asked(f"/{n}") == 1 for n in range(10))
 
@@ -198,18 +279,18 @@ def test_the_gate_is_not_asked_for_what_is_there(file_site: FileSite, archive_ov
     def closed() -> None:
         raise UrlsExpired("over")
 
-    file_site.store().put("recordings/r1.mp3", [AUDIO])
+    put(file_site.store(), "recordings/r1.mp3", [AUDIO])
     recording = Recording("r1", f"http://127.0.0.1:{unused_port}/")
     assert isinstance(fetch(archive_over(file_site.store()), [recording], proceed=closed)["r1"], StoredObject)
 
 
 def test_whoever_comes_second_takes_the_firsts_object(s3_site: S3Site, source: Source, archive_over: Build) -> None:
     def meanwhile() -> None:
-        s3_site.store().put("recordings/r1.mp3", [b"first"])
+        put(s3_site.store(), "recordings/r1.mp3", [b"first"])
 
     recording = Recording("r1", source.set("/r1", ok(AUDIO)))
     outcomes = fetch(archive_over(s3_site.store()), [recording], proceed=meanwhile)
-    assert outcomes["r1"] == StoredObject("recordings/r1.mp3", 5, hashlib.sha256(b"first").hexdigest())
+    assert bare(outcomes["r1"]) == StoredObject("recordings/r1.mp3", 5, hashlib.sha256(b"first").hexdigest())
     assert s3_site.objects() == {"recordings/r1.mp3": b"first"}
 
 
