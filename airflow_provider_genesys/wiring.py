@@ -16,8 +16,10 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from sqlalchemy.engine import URL
 
-from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY, ObjectArchive
+from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY as DEFAULT_CONCURRENCY
+from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
+from airflow_provider_genesys.archive.layout import KeyTemplate
 from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LEDGER = "genesys_ledger"
 DEFAULT_TABLE = "genesys_ledger"
+DEFAULT_KEY_TEMPLATE = KeyTemplate().text
 
 _LONGEST_WAIT_FOR_BUDGET = 120.0
 """Seconds that a task sleeps for its turn."""
@@ -92,6 +95,7 @@ def coordinator(
     pace: dict[str, float] | None = None,
     destination: str | None = None,
     concurrency: int = DEFAULT_CONCURRENCY,
+    key_template: str = DEFAULT_KEY_TEMPLATE,
     upload_args: Mapping[str, Any] | None = None,
 ) -> Coordinator:
     """A coordinator for a task.
@@ -100,14 +104,16 @@ def coordinator(
     :param pace: what is not the default of :class:`Pace`, but for the budget, which the connection states.
     :param destination: the archive's URI, for steps that need one.
     :param concurrency: recordings at a time.
+    :param key_template: where recordings lie.
     :param upload_args: options of S3 for each object; they win over those of the connection's extra ``upload_args``.
-    :raises InvalidInput: for a connection or destination that can't be used, before any request.
+    :raises InvalidInput: for a connection, destination or template that can't be used, before any request.
     """
+    template = KeyTemplate(key_template)
     hook = GenesysHook(genesys_conn_id)
     archive = None
     if destination is not None:
         place = replace(Destination.parse(destination), upload_args=upload_args or {})
-        archive = _archive(hook, place, concurrency)
+        archive = _archive(hook, place, concurrency, template)
     return _wired(hook, ledger(ledger_conn_id), owner, pace, archive)
 
 
@@ -295,7 +301,7 @@ _STORES: dict[str, Callable[[Destination, int], Store]] = {"file": _file_store, 
 """What makes a store of a destination and the number of threads that use it."""
 
 
-def _archive(hook: GenesysHook, destination: Destination, concurrency: int) -> Archive:
+def _archive(hook: GenesysHook, destination: Destination, concurrency: int, template: KeyTemplate) -> Archive:
     if destination.upload_args and destination.scheme != "s3":
         raise InvalidInput(f"upload_args are options of s3://…, which a destination {destination.scheme}://… has not")
     settings = hook.settings
@@ -308,4 +314,4 @@ def _archive(hook: GenesysHook, destination: Destination, concurrency: int) -> A
         connections=connections,
     )
     store = _STORES[destination.scheme](destination, connections)
-    return ObjectArchive(store, downloader, concurrency=concurrency)
+    return ObjectArchive(store, downloader, concurrency=concurrency, key_template=template)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -150,12 +150,13 @@ class ExportJob:
 class Manifest:
     """What a job says that it contains: the source of truth of reconciliation.
 
-    :param recordings: metadata by recording id, in the manifest's order; a duplicate id is one recording. None where
-        the document lists them in no form that is known.
+    :param recordings: id and metadata of each, in the manifest's order; read anew by everyone who iterates, since a
+        manifest may be larger than memory. An id that comes again is the same recording: its first metadata counts.
+        None where the document lists them in no form that is known.
     """
 
     job_id: str
-    recordings: Mapping[str, Mapping[str, Any]] | None
+    recordings: Iterable[tuple[str, Mapping[str, Any]]] | None = field(repr=False)
 
 
 class AttemptStatus(StrEnum):
@@ -297,6 +298,7 @@ class ReceiptLine:
     """What the archive says of one recording.
 
     :param request_key: the request it was exported for: one receipt belongs to one request.
+    :param checksum: the store's own word for the bytes, as :class:`StoredObject` has it; None in older receipts.
     :param reason: why it is absent; None for an archived one.
     :param metadata: the manifest's metadata for it.
     """
@@ -308,6 +310,7 @@ class ReceiptLine:
     key: str | None = None
     size: int | None = None
     sha256: str | None = None
+    checksum: str | None = None
     source_etag: str | None = None
     reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -15,9 +15,9 @@ import pytest
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.stores import PART
 from airflow_provider_genesys.export.model import Recording, StoredObject
-from tests.archive.process import arguments
-from tests.archive.sites import Site
-from tests.archive.source import Source, endless, held, ok
+from tests.archive.process import DAY, arguments
+from tests.archive.sites import FileSite, Site
+from tests.archive.source import Source, endless, held, listing, ok
 
 MB = 1_000_000
 
@@ -43,7 +43,7 @@ def test_a_killed_transfer_leaves_nothing_over_after_the_next_one(
     assert site.unfinished() != []
 
     recordings = [Recording(name, source.set(f"/{name}", ok(body))) for name in urls]
-    outcomes = list(archive_over(site.store()).fetch(recordings, "wav", overwrite=False, proceed=lambda: None))
+    outcomes = list(archive_over(site.store()).fetch(recordings, DAY, "wav", overwrite=False, proceed=lambda: None))
     assert all(isinstance(outcome, StoredObject) for _, outcome in outcomes)
     assert {key: hashlib.sha256(found).digest() for key, found in site.objects().items()} == {
         f"recordings/{name}.wav": hashlib.sha256(body).digest() for name in urls
@@ -69,3 +69,14 @@ def test_memory_is_bounded_whatever_comes_and_however_much(
     result = json.loads(done.stdout)
     assert len([outcome for outcome in result["outcomes"] if f"size={size}" in outcome]) == count
     assert result["grown"] < most, f"grown by {result['grown'] / MB:.0f} MB"
+
+
+def test_a_manifest_of_a_million_recordings_is_archived_and_read_as_a_stream(
+    file_site: FileSite, source: Source
+) -> None:
+    url = source.set("/m", listing(1_000_000))
+    done = subprocess.run(arguments(file_site, manifest=url), capture_output=True, check=True, timeout=300)
+    result = json.loads(done.stdout)
+    assert result["outcomes"] == ["1000000"]
+    assert (file_site.root / "manifests/job_j1.json").stat().st_size > 300 * MB
+    assert result["grown"] < 100 * MB, f"grown by {result['grown'] / MB:.0f} MB"

@@ -16,6 +16,7 @@ from airflow_provider_genesys.archive.stores import PART
 from airflow_provider_genesys.archive.transfer import Outcome
 from airflow_provider_genesys.export.errors import Passing, UrlsExpired
 from airflow_provider_genesys.export.model import Recording, StoredObject
+from tests.archive.process import DAY
 from tests.archive.sites import S3Site, Site
 from tests.archive.source import Answer, Source, chunked, ok, ranged, status
 
@@ -27,7 +28,7 @@ OTHER = random.Random(3).randbytes(3 * PART + 1000)
 
 
 def fetch(archive: ObjectArchive, url: str) -> Outcome:
-    ((_, outcome),) = archive.fetch([Recording("r1", url)], "mp3", overwrite=False, proceed=lambda: None)
+    ((_, outcome),) = archive.fetch([Recording("r1", url)], DAY, "mp3", overwrite=False, proceed=lambda: None)
     return outcome
 
 
@@ -215,7 +216,7 @@ def test_many_large_ones_at_a_time_all_arrive(site: Site, source: Source, archiv
     bodies = {f"r{n}": random.Random(n).randbytes(2 * PART + 5000 * n) for n in range(PARTS_AT_A_TIME)}
     recordings = [Recording(name, source.set(f"/{name}", ranged(body))) for name, body in bodies.items()]
     outcomes = archive_over(site.store(), concurrency=32).fetch(
-        recordings, "mp3", overwrite=False, proceed=lambda: None
+        recordings, DAY, "mp3", overwrite=False, proceed=lambda: None
     )
     assert all(isinstance(outcome, StoredObject) for _, outcome in outcomes)
     assert site.objects() == {f"recordings/{name}.mp3": body for name, body in bodies.items()}

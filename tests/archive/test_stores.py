@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_genesys.archive.layout import recording_key
+from airflow_provider_genesys.archive.layout import manifest_key
 from airflow_provider_genesys.archive.stores import PART
 from tests.archive.sites import Site, put
 
@@ -96,8 +96,8 @@ def test_sixteen_writers_of_one_key_leave_one_whole_object(site: Site) -> None:
 def test_hostile_ids_stay_in_their_folder(site: Site) -> None:
     ids = ["../../etc/passwd", "..", ".", "/abs", "a\\b", "a b%2F?#&=+", "x" * 400, "ünï", "\n\0", "~", "con"]
     for recording_id in ids:
-        assert put(site.store(), recording_key(recording_id, "mp3"), [recording_id.encode()])
-    assert site.objects() == {recording_key(recording_id, "mp3"): recording_id.encode() for recording_id in ids}
+        assert put(site.store(), manifest_key(recording_id), [recording_id.encode()])
+    assert site.objects() == {manifest_key(recording_id): recording_id.encode() for recording_id in ids}
 
 
 def test_cleaning_up_leaves_finished_objects_alone(site: Site) -> None:

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from airflow_provider_genesys.export.errors import NoReceipt
 from airflow_provider_genesys.export.model import (
     Attempt,
     AttemptStatus,
@@ -13,10 +15,11 @@ from airflow_provider_genesys.export.model import (
     Manifest,
     ReceiptLine,
     RecordingStatus,
+    StoredObject,
 )
-from airflow_provider_genesys.export.reconciliation import Report, balance
+from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
 from tests.export.memory import MemoryArchive
-from tests.export.orchestrator import DAY, World, asked
+from tests.export.orchestrator import DAY, World, asked, hours
 
 REQUEST = asked()
 JOB = Attempt(0, 0, AttemptStatus.COMPLETED, "job-1")
@@ -31,7 +34,7 @@ def archive(world: World) -> MemoryArchive:
 
 
 def listing(job_id: str, ids: str) -> Manifest:
-    return Manifest(job_id, {one: {} for one in ids})
+    return Manifest(job_id, [(one, {}) for one in ids])
 
 
 def line(recording_id: str, status: str = "archived", job_id: str = "job-1", reason: str | None = None) -> ReceiptLine:
@@ -170,3 +173,42 @@ def test_a_report_of_no_windows_is_complete() -> None:
     report = Report(DAY, "s3://calls", "mp3")
     assert report.is_complete
     assert report.counts()["expected"] == 0
+
+
+def test_a_document_in_the_receipts_place_that_is_none_counts_as_absent(archive: MemoryArchive) -> None:
+    def breaking() -> Iterator[ReceiptLine]:
+        yield line("a")
+        raise NoReceipt("it is no receipt (JSONDecodeError)")
+
+    archive.lines = lambda window: breaking()  # type: ignore[method-assign]
+    found = balance(ENTRY, archive)
+    assert [str(one) for one in found.missing] == [
+        f"window {DAY}: the whole window failed: it is no receipt (JSONDecodeError)"
+    ]
+    assert (found.expected, found.archived) == (0, 0)
+    assert [one.recording_id for _, one in lines_of([REQUEST], archive)] == ["a"]
+
+
+def test_what_is_stored_otherwise_than_the_receipt_says_is_an_error_of_its_window(archive: MemoryArchive) -> None:
+    night, day = asked(hours(0, 8)), asked(hours(8, 24))
+    archive.receipts[night.window] = (stored("a", archive), stored("b", archive), line("c", "failed"))
+    archive.receipts[day.window] = (stored("d", archive),)
+    windows = (WindowBalance(night.window, errors=("another",)), WindowBalance(day.window))
+    report = Report(DAY, "s3://calls", "mp3", windows)
+    assert verified(report, [night, day], archive) == replace(report, verified=3)
+    del archive.objects["recordings/b.mp3"]
+    found = verified(report, [night, day], archive)
+    error = "recording 'b': recordings/b.mp3 is not there"
+    assert [window.errors for window in found.windows] == [("another", error), ()]
+    assert found.to_dict()["verified"] == 3
+    assert not found.is_complete
+
+
+def stored(recording_id: str, archive: MemoryArchive) -> ReceiptLine:
+    key = f"recordings/{recording_id}.mp3"
+    archive.objects[key] = StoredObject(key, 1)
+    return replace(line(recording_id), key=key)
+
+
+def test_a_report_says_where_nothing_was_verified() -> None:
+    assert Report(DAY, "s3://calls", "mp3").to_dict()["verified"] is None
