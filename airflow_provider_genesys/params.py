@@ -15,8 +15,8 @@ PREFIX = "GENESYS_EXPORT_"
 _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "destination": (
         "file:///tmp/genesys-archive",
-        {"type": "string", "pattern": r"^(s3|file)://.+"},
-        "The archive's URI: `s3://conn_id@bucket/prefix` or `file:///path`",
+        {"type": "string", "pattern": r"^(s3|gs|abfs|file)://.+"},
+        "The archive's URI: `s3://conn_id@bucket/prefix`, the same with `gs://` or `abfs://`, or `file:///path`",
     ),
     "media_format": ("mp3", {"type": "string", "enum": ["mp3", "wav"]}, "What recordings are converted to"),
     "max_recordings_per_job": (

@@ -36,6 +36,8 @@ def test_every_param_says_what_it_is_for() -> None:
     ("name", "text", "value"),
     [
         ("destination", "s3://aws_archive@calls/genesys", "s3://aws_archive@calls/genesys"),
+        ("destination", "gs://calls", "gs://calls"),
+        ("destination", "abfs://wasb_archive@calls/genesys", "abfs://wasb_archive@calls/genesys"),
         ("media_format", "wav", "wav"),
         ("max_recordings_per_job", "250", 250),
         ("filters", '{"queueId": ["a", "b"]}', {"queueId": ["a", "b"]}),

@@ -19,8 +19,8 @@ AT_ONCE = Retries(tries=4, first_wait=0.0, longest_wait=0.0)
 
 
 @pytest.fixture(params=sorted(SITES))
-def site(request: pytest.FixtureRequest, tmp_path: Path, seaweed: SeaweedServer) -> Site:
-    return SITES[request.param](tmp_path, seaweed)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    return SITES[request.param](request, tmp_path)
 
 
 @pytest.fixture

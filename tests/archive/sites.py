@@ -5,14 +5,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.archive.writing import media_type, write_object
 from airflow_provider_genesys.export.model import StoredObject
+from tests.servers.azurite import AzuriteServer
+from tests.servers.gcs import GcsServer
 from tests.servers.seaweedfs import SeaweedServer
+
+if TYPE_CHECKING:
+    import pytest
+
+    from airflow_provider_genesys.archive.stores.azure import AzureStore
+    from airflow_provider_genesys.archive.stores.gcs import GcsStore
 
 
 class Site(ABC):
@@ -24,13 +34,13 @@ class Site(ABC):
     def objects(self) -> dict[str, bytes]:
         """Every finished object by its key."""
 
-    @abstractmethod
     def unfinished(self) -> list[str]:
-        """Whatever lies there and is no object."""
+        """Whatever can be seen there and is no object. Some stores show nothing of the kind."""
+        return []
 
     @abstractmethod
-    def underway(self) -> bool:
-        """Whether an upload has begun, with some bytes in the store."""
+    def underway(self) -> int:
+        """How many uploads have begun, with some bytes in the store."""
 
 
 class FileSite(Site):
@@ -50,8 +60,8 @@ class FileSite(Site):
     def unfinished(self) -> list[str]:
         return [path.as_posix() for path in (self.root / ".incoming", *self.root.glob(".incoming/*")) if path.exists()]
 
-    def underway(self) -> bool:
-        return any(path.stat().st_size for path in self.root.glob(".incoming/*"))
+    def underway(self) -> int:
+        return sum(path.stat().st_size > 0 for path in self.root.glob(".incoming/*"))
 
 
 class S3Site(Site):
@@ -77,9 +87,9 @@ class S3Site(Site):
     def unfinished(self) -> list[str]:
         return [upload["Key"].removeprefix(f"{self.prefix}/") for upload in self._uploads()]
 
-    def underway(self) -> bool:
-        return any(
-            self.client.list_parts(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]).get("Parts")
+    def underway(self) -> int:
+        return sum(
+            "Parts" in self.client.list_parts(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
             for upload in self._uploads()
         )
 
@@ -89,6 +99,55 @@ class S3Site(Site):
         return uploads
 
 
+class GcsSite(Site):
+    """A prefix of its own in a bucket that all tests share."""
+
+    def __init__(self, server: GcsServer, bucket: str, prefix: str) -> None:
+        self.server = server
+        self.bucket = bucket
+        self.prefix = prefix
+
+    def store(self, port: int | None = None) -> GcsStore:
+        """:param port: of a proxy before the server."""
+        from airflow_provider_genesys.archive.stores.gcs import GcsStore
+
+        return GcsStore(self.server.client(port), self.bucket, self.prefix, retry=None)
+
+    def objects(self) -> dict[str, bytes]:
+        blobs = self.server.client().list_blobs(self.bucket, prefix=f"{self.prefix}/")
+        return {blob.name.removeprefix(f"{self.prefix}/"): blob.download_as_bytes() for blob in blobs}
+
+    def underway(self) -> int:
+        assert self.server.front
+        sessions = list(self.server.front.sessions.values())
+        return sum(one.metadata["name"].startswith(f"{self.prefix}/") and bool(one.data) for one in sessions)
+
+
+class AzureSite(Site):
+    """A prefix of its own in a container that all tests share."""
+
+    def __init__(self, server: AzuriteServer, container: str, prefix: str) -> None:
+        self.server = server
+        self.container = container
+        self.prefix = prefix
+        self.client = server.client().get_container_client(container)
+
+    def store(self, port: int | None = None) -> AzureStore:
+        """:param port: of a proxy before the server."""
+        from airflow_provider_genesys.archive.stores.azure import AzureStore, container_client
+
+        service = replace(self.server, port=port or self.server.port).client()
+        return AzureStore(container_client(service, self.container, 32, {"retry_total": 0}), self.prefix)
+
+    def objects(self) -> dict[str, bytes]:
+        names = list(self.client.list_blob_names(name_starts_with=f"{self.prefix}/"))
+        return {name.removeprefix(f"{self.prefix}/"): self.client.download_blob(name).readall() for name in names}
+
+    def underway(self) -> int:
+        blobs = self.client.list_blobs(name_starts_with=f"{self.prefix}/", include=["uncommittedblobs"])
+        return len({blob.name for blob in blobs} - {f"{self.prefix}/{key}" for key in self.objects()})
+
+
 def put(
     store: Store, key: str, chunks: Iterable[bytes], *, overwrite: bool = False, source_etag: str | None = None
 ) -> StoredObject | None:
@@ -96,7 +155,10 @@ def put(
     return write_object(store, key, chunks, Attributes(media_type(key), source_etag), overwrite)
 
 
-SITES: dict[str, Callable[[Path, SeaweedServer], Site]] = {
-    "file": lambda directory, seaweed: FileSite(directory / "archive"),
-    "s3": lambda directory, seaweed: S3Site(seaweed, "calls", directory.name),
+SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {
+    "file": lambda _, directory: FileSite(directory / "archive"),
+    "s3": lambda request, directory: S3Site(request.getfixturevalue("seaweed"), "calls", directory.name),
+    "gs": lambda request, directory: GcsSite(request.getfixturevalue("gcs"), "calls", directory.name),
+    "abfs": lambda request, directory: AzureSite(request.getfixturevalue("azurite"), "calls", directory.name),
 }
+"""How a test gets an empty one, by the scheme of its destination."""
