@@ -43,6 +43,30 @@ class Site(ABC):
         """How many uploads have begun, with some bytes in the store."""
 
 
+class ServedSite(Site):
+    """A place on a server.
+
+    :ivar port: the server's.
+    """
+
+    port: int
+
+    @abstractmethod
+    def store(self, port: int | None = None) -> Store:
+        """See :meth:`Site.store`.
+
+        :param port: of a proxy before the server, or of nobody.
+        """
+
+    @abstractmethod
+    def missing(self) -> Store:
+        """A store in a bucket that doesn't exist."""
+
+    @abstractmethod
+    def media_type(self, key: str) -> str:
+        """An object's Content-Type."""
+
+
 class FileSite(Site):
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -64,17 +88,27 @@ class FileSite(Site):
         return sum(path.stat().st_size > 0 for path in self.root.glob(".incoming/*"))
 
 
-class S3Site(Site):
+class S3Site(ServedSite):
     """A prefix of its own in a bucket that all tests share."""
 
     def __init__(self, server: SeaweedServer, bucket: str, prefix: str) -> None:
         self.server = server
+        self.port = server.port
         self.bucket = bucket
         self.prefix = prefix
         self.client = server.client()
 
-    def store(self) -> S3Store:
-        return S3Store(self.client, self.bucket, self.prefix)
+    def store(self, port: int | None = None) -> S3Store:
+        if port is None:
+            return S3Store(self.client, self.bucket, self.prefix)
+        impatient = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5}
+        return S3Store(replace(self.server, port=port).client(**impatient), self.bucket, self.prefix)
+
+    def missing(self) -> S3Store:
+        return S3Store(self.client, "no-such-bucket", self.prefix)
+
+    def media_type(self, key: str) -> str:
+        return str(self.client.head_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}")["ContentType"])
 
     def objects(self) -> dict[str, bytes]:
         listed = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.prefix}/").get("Contents", ())
@@ -99,19 +133,27 @@ class S3Site(Site):
         return uploads
 
 
-class GcsSite(Site):
+class GcsSite(ServedSite):
     """A prefix of its own in a bucket that all tests share."""
 
     def __init__(self, server: GcsServer, bucket: str, prefix: str) -> None:
         self.server = server
+        self.port = server.port
         self.bucket = bucket
         self.prefix = prefix
 
     def store(self, port: int | None = None) -> GcsStore:
-        """:param port: of a proxy before the server."""
         from airflow_provider_genesys.archive.stores.gcs import GcsStore
 
         return GcsStore(self.server.client(port), self.bucket, self.prefix, retry=None)
+
+    def missing(self) -> GcsStore:
+        from airflow_provider_genesys.archive.stores.gcs import GcsStore
+
+        return GcsStore(self.server.client(), "no-such-bucket", self.prefix)
+
+    def media_type(self, key: str) -> str:
+        return str(self.server.client().bucket(self.bucket).get_blob(f"{self.prefix}/{key}").content_type)
 
     def objects(self) -> dict[str, bytes]:
         blobs = self.server.client().list_blobs(self.bucket, prefix=f"{self.prefix}/")
@@ -123,25 +165,35 @@ class GcsSite(Site):
         return sum(one.metadata["name"].startswith(f"{self.prefix}/") and bool(one.data) for one in sessions)
 
 
-class AzureSite(Site):
+class AzureSite(ServedSite):
     """A prefix of its own in a container that all tests share."""
 
     def __init__(self, server: AzuriteServer, container: str, prefix: str) -> None:
         self.server = server
+        self.port = server.port
         self.container = container
         self.prefix = prefix
         self.client = server.client().get_container_client(container)
 
     def store(self, port: int | None = None) -> AzureStore:
-        """:param port: of a proxy before the server."""
-        from airflow_provider_genesys.archive.stores.azure import AzureStore, container_client
+        return self._store(self.container, replace(self.server, port=port or self.port))
 
-        service = replace(self.server, port=port or self.server.port).client()
-        return AzureStore(container_client(service, self.container, 32, {"retry_total": 0}), self.prefix)
+    def missing(self) -> AzureStore:
+        return self._store("no-such-bucket", self.server)
+
+    def media_type(self, key: str) -> str:
+        return str(
+            self.client.get_blob_client(f"{self.prefix}/{key}").get_blob_properties().content_settings.content_type
+        )
 
     def objects(self) -> dict[str, bytes]:
         names = list(self.client.list_blob_names(name_starts_with=f"{self.prefix}/"))
         return {name.removeprefix(f"{self.prefix}/"): self.client.download_blob(name).readall() for name in names}
+
+    def _store(self, container: str, server: AzuriteServer) -> AzureStore:
+        from airflow_provider_genesys.archive.stores.azure import AzureStore, container_client
+
+        return AzureStore(container_client(server.client(), container, 32, tries=1), self.prefix)
 
     def underway(self) -> int:
         blobs = self.client.list_blobs(name_starts_with=f"{self.prefix}/", include=["uncommittedblobs"])

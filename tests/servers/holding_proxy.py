@@ -29,12 +29,14 @@ class Fault:
 
     :param status: None to lose the answer of the server, which does what it is asked for.
     :param corrupt: change a byte of what the server is sent, and let it answer.
+    :param pass_on: none at all: for the requests before the one that fails.
     """
 
     status: int | None = None
-    corrupt: bool = False
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    corrupt: bool = False
+    pass_on: bool = False
 
 
 class HoldingProxy:
@@ -147,7 +149,7 @@ class HoldingProxy:
                 upstream.close()
                 proxy.passed.append(words)
                 proxy._pass(words, answer=True)
-                if fault and not fault.corrupt:
+                if fault and not (fault.corrupt or fault.pass_on):
                     self.close_connection = True
                     return
                 self.send_response_only(answer.status, answer.reason)

@@ -223,13 +223,19 @@ class _Present(Passing):
 
 
 def container_client(
-    service: BlobServiceClient, container: str, connections: int, options: dict[str, Any] | None = None
+    service: BlobServiceClient,
+    container: str,
+    connections: int,
+    options: dict[str, Any] | None = None,
+    *,
+    tries: int = 3,
 ) -> ContainerClient:
     """A container's client of its own: with as many connections to keep open as there are threads to use them, bounded
     buffers, and tries that are over so quickly that the provider's are the ones that count.
 
     :param service: its account and credentials are taken over.
     :param connections: threads.
+    :param tries: the client's own, the first included.
     :param options: the Airflow connection's extras, of which :data:`KEPT_OPTIONS` and ``proxies`` are kept.
     """
     options = options or {}
@@ -248,7 +254,7 @@ def container_client(
         credential=service.credential,
         api_version=service.api_version,
         transport=transport,
-        retry_policy=Retry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1),
+        retry_policy=Retry(initial_backoff=1, increment_base=2, retry_total=tries - 1, random_jitter_range=1),
         max_single_get_size=PART,
         max_chunk_get_size=PART,
         **({"proxies": options["proxies"]} if "proxies" in options else {}),

@@ -34,7 +34,6 @@ RETRY = DEFAULT_RETRY.with_delay(initial=0.5, multiplier=2.0, maximum=2.0).with_
 _TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and to wait for an answer's next byte."""
 
-_CHUNK = 1024 * 1024
 _PAGE = 1000
 _LISTED = "items(name,size,crc32c,metadata),nextPageToken"
 _ETAG, _SHA256 = "source-etag", "sha256"
@@ -93,11 +92,14 @@ class GcsStore:
 
         def chunks() -> Iterator[bytes]:
             checksum = google_crc32c.Checksum()
-            pinned = {"if_generation_match": blob.generation}
-            with self._asking("storage.objects.get"), blob.open("rb", PART, **pinned, **self._options) as file:
-                while chunk := file.read(_CHUNK):
-                    checksum.update(chunk)
-                    yield chunk
+            pinned = {"if_generation_match": blob.generation, "raw_download": True, "checksum": None}
+            for start in range(0, blob.size, PART):
+                with self._asking("storage.objects.get"):
+                    # its end is never beyond the object's: that is answered with an error
+                    end = min(start + PART, blob.size) - 1
+                    chunk = blob.download_as_bytes(start=start, end=end, **pinned, **self._options)
+                checksum.update(chunk)
+                yield chunk
             if _base64(checksum) != blob.crc32c:
                 raise Passing(f"{self.destination} sent other bytes of {key} than it holds")
 
