@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.archive.stores.file import FileStore
@@ -29,6 +29,13 @@ class Site(ABC):
     @abstractmethod
     def store(self) -> Store:
         """A store of its own over the same place, as another process would have it."""
+
+    @abstractmethod
+    def place(self, port: int | None = None) -> dict[str, Any]:
+        """JSON by which another process opens a store here, see :data:`OPENERS`.
+
+        :param port: of a proxy before the server, if there is one.
+        """
 
     @abstractmethod
     def objects(self) -> dict[str, bytes]:
@@ -74,6 +81,9 @@ class FileSite(Site):
     def store(self) -> FileStore:
         return FileStore(self.root)
 
+    def place(self, port: int | None = None) -> dict[str, Any]:
+        return {"scheme": "file", "root": str(self.root)}
+
     def objects(self) -> dict[str, bytes]:
         return {
             path.relative_to(self.root).as_posix(): path.read_bytes()
@@ -103,6 +113,10 @@ class S3Site(ServedSite):
             return S3Store(self.client, self.bucket, self.prefix)
         impatient = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5}
         return S3Store(replace(self.server, port=port).client(**impatient), self.bucket, self.prefix)
+
+    def place(self, port: int | None = None) -> dict[str, Any]:
+        server = vars(self.server) | {"port": port or self.port}
+        return {"scheme": "s3", "server": server, "bucket": self.bucket, "prefix": self.prefix}
 
     def missing(self) -> S3Store:
         return S3Store(self.client, "no-such-bucket", self.prefix)
@@ -147,6 +161,10 @@ class GcsSite(ServedSite):
 
         return GcsStore(self.server.client(port), self.bucket, self.prefix, retry=None)
 
+    def place(self, port: int | None = None) -> dict[str, Any]:
+        server = {"port": port or self.port, "pid": self.server.pid}
+        return {"scheme": "gs", "server": server, "bucket": self.bucket, "prefix": self.prefix}
+
     def missing(self) -> GcsStore:
         from airflow_provider_genesys.archive.stores.gcs import GcsStore
 
@@ -168,15 +186,19 @@ class GcsSite(ServedSite):
 class AzureSite(ServedSite):
     """A prefix of its own in a container that all tests share."""
 
-    def __init__(self, server: AzuriteServer, container: str, prefix: str) -> None:
+    def __init__(self, server: AzuriteServer, bucket: str, prefix: str) -> None:
         self.server = server
         self.port = server.port
-        self.container = container
+        self.bucket = bucket
         self.prefix = prefix
-        self.client = server.client().get_container_client(container)
+        self.client = server.client().get_container_client(bucket)
 
     def store(self, port: int | None = None) -> AzureStore:
-        return self._store(self.container, replace(self.server, port=port or self.port))
+        return self._store(self.bucket, replace(self.server, port=port or self.port))
+
+    def place(self, port: int | None = None) -> dict[str, Any]:
+        server = vars(self.server) | {"port": port or self.port}
+        return {"scheme": "abfs", "server": server, "bucket": self.bucket, "prefix": self.prefix}
 
     def missing(self) -> AzureStore:
         return self._store("no-such-bucket", self.server)
@@ -214,3 +236,11 @@ SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {
     "abfs": lambda request, directory: AzureSite(request.getfixturevalue("azurite"), "calls", directory.name),
 }
 """How a test gets an empty one, by the scheme of its destination."""
+
+OPENERS: dict[str, Callable[[dict[str, Any]], Store]] = {
+    "file": lambda place: FileStore(Path(place["root"])),
+    "s3": lambda place: S3Site(SeaweedServer(**place["server"]), place["bucket"], place["prefix"]).store(),
+    "gs": lambda place: GcsSite(GcsServer(**place["server"]), place["bucket"], place["prefix"]).store(),
+    "abfs": lambda place: AzureSite(AzuriteServer(**place["server"]), place["bucket"], place["prefix"]).store(),
+}
+"""How a store is opened at a :meth:`Site.place`."""

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
 from os.path import commonprefix
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ KEPT_OPTIONS = ("connection_verify", "connection_cert")
 """Extras of an Airflow connection that say how to connect, beside ``proxies``."""
 
 _MOST_BLOCKS = 50_000
+_BLOCK = 256 * 1024
+"""Bytes that are read of a part, and sent, at a time."""
 _PAGE = 5000
 _LOOK_UPS_PER_PAGE = 20
 """A page is worth reading as long as it spares so many look-ups of one object."""
@@ -125,7 +128,7 @@ class AzureStore:
                     overwrite=overwrite,
                     metadata=_metadata(attributes, sha256),
                     content_settings=ContentSettings(content_type=attributes.media_type, content_md5=bytearray(md5)),
-                    headers={"Content-MD5": base64.b64encode(md5).decode()},
+                    headers=_checked_by(md5),
                 )
         except _Present:
             return None
@@ -186,9 +189,11 @@ class _AzureUpload:
 
     def put_part(self, number: int, body: Bytes) -> None:
         with self._store._asking():
-            # content is validated by the service, against the MD5 that the client sends along
             self._store._blob(self._key).stage_block(
-                self._block(number), bytes(body), length=len(body), validate_content=True
+                self._block(number),
+                _Readable(body),
+                length=len(body),
+                headers=_checked_by(hashlib.md5(body, usedforsecurity=False).digest()),
             )
         self._sizes[number] = len(body)
 
@@ -212,6 +217,34 @@ class _AzureUpload:
 
     def _block(self, number: int) -> str:
         return f"{self._writer}-{number:05}"
+
+
+class _Readable(RawIOBase):
+    """A part as the client takes it, without a copy: a file."""
+
+    def __init__(self, body: Bytes) -> None:
+        super().__init__()
+        self._body = memoryview(body)
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: len(self._body)}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        taken = self._body[self._at : self._at + len(buffer)]
+        buffer[: len(taken)] = taken
+        self._at += len(taken)
+        return len(taken)
 
 
 class _Absent(ExportFailed):
@@ -241,7 +274,9 @@ def container_client(
     options = options or {}
     session = Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+        adapter = HTTPAdapter()
+        adapter.init_poolmanager(connections=2, maxsize=connections, blocksize=_BLOCK)
+        session.mount(scheme, adapter)
     transport = RequestsTransport(
         session=session,
         connection_timeout=10,
@@ -259,6 +294,11 @@ def container_client(
         max_chunk_get_size=PART,
         **({"proxies": options["proxies"]} if "proxies" in options else {}),
     )
+
+
+def _checked_by(md5: bytes) -> dict[str, str]:
+    """The header by which the service checks the bytes of a request."""
+    return {"Content-MD5": base64.b64encode(md5).decode()}
 
 
 def _metadata(attributes: Attributes, sha256: str) -> dict[str, str]:

@@ -247,12 +247,13 @@ class _GcsUpload:
         start = (number - 1) * self.part_size
         if start != self._size:
             raise ValueError(f"part {number} doesn't follow part {self._number}")
-        body = bytes(body)
-        whole = len(body) - len(body) % QUANTUM
+        view = memoryview(body)
+        whole = len(view) - len(view) % QUANTUM
         if self._url is not None:
-            self._send(start, memoryview(body)[:whole])
-        self._rest = body[whole:]
-        self._checksum.update(body)
+            self._send(start, view[:whole])
+        self._rest = bytes(view[whole:])
+        for at in range(0, len(view), QUANTUM):  # it takes nothing but bytes, and a part is not to be copied
+            self._checksum.update(bytes(view[at : at + QUANTUM]))
         self._number, self._size = number, start + len(body)
 
     def complete(self, sha256: str) -> StoredObject | None:
