@@ -16,7 +16,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -80,7 +80,16 @@ class GcsFront:
         self._server.server_close()
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        """What a request gets."""
+        """What a request gets; links in it lead here, or to the proxy that was asked."""
+        answer = self._answer(method, path, headers, body)
+        if answer.headers.get("Content-Type") != "application/json":
+            return answer
+        here = answer.body.replace(
+            f"http://127.0.0.1:{self._upstream}/".encode(), f"http://{headers['host']}/".encode()
+        )
+        return replace(answer, body=here)
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         parts = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if upload := UPLOADS.fullmatch(parts.path):

@@ -36,7 +36,6 @@ KEPT_OPTIONS = ("connection_verify", "connection_cert")
 _MOST_BLOCKS = 50_000
 _BLOCK = 256 * 1024
 """Bytes that are read of a part, and sent, at a time."""
-_PAGE = 5000
 _LOOK_UPS_PER_PAGE = 20
 """A page is worth reading as long as it spares so many look-ups of one object."""
 _LOOK_UPS_AT_ONCE = 16
@@ -53,12 +52,14 @@ class AzureStore:
 
     :param container: as :func:`container_client` makes it.
     :param prefix: without a leading slash; empty for the whole container.
+    :param page: objects of a listing's page; the service gives 5,000 at most.
     """
 
     parts_in_order = False
 
-    def __init__(self, container: ContainerClient, prefix: str = "") -> None:
+    def __init__(self, container: ContainerClient, prefix: str = "", *, page: int = 5000) -> None:
         redact_urllib3()  # a SAS is a part of URLs
+        self._page = page
         self._container = container
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
@@ -89,7 +90,7 @@ class AzureStore:
         listing: Any = self._container.list_blobs(
             name_starts_with=commonprefix(list(wanted)),  # noqa: RUF071 - a prefix of keys is one of characters
             include=["metadata"],
-            results_per_page=_PAGE,
+            results_per_page=self._page,
         ).by_page()
         for _ in range(1 + len(wanted) // _LOOK_UPS_PER_PAGE):
             with self._asking():
@@ -131,11 +132,17 @@ class AzureStore:
                     headers=_checked_by(md5),
                 )
         except _Present:
-            return None
+            # blocks that a killed writer left may be taken for an object here, though not where a block list is put
+            return None if self.find(key) else self._put_as_block(key, body, attributes, sha256)
         return StoredObject(key, len(body), sha256, attributes.source_etag, f"md5:{md5.hex()}")
 
     def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
         return _AzureUpload(self, key, attributes, max(PART, -(-(size or 0) // _MOST_BLOCKS)), overwrite)
+
+    def _put_as_block(self, key: str, body: Bytes, attributes: Attributes, sha256: str) -> StoredObject | None:
+        upload = self.begin(key, attributes)
+        upload.put_part(1, body)
+        return upload.complete(sha256)
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         """Nothing: blocks that belong to no blob can't be read, the next object under their key takes them away, and
@@ -155,7 +162,8 @@ class AzureStore:
             raise Passing(f"no answer from {self.destination} ({type(error).__name__})") from None
 
     def _told(self, error: HttpResponseError) -> ExportError:
-        code = str(getattr(error, "error_code", None) or type(error).__name__)
+        code = getattr(error, "error_code", None) or type(error).__name__
+        code = str(getattr(code, "value", code))  # some of them are members of an enumeration
         status = error.status_code
         container = self._container.container_name
         if code == "BlobNotFound":

@@ -213,8 +213,9 @@ class GcsStore:
                 f"bucket {self._bucket.name!r} denied a request ({reason}): check the connection's credentials, "
                 f"and that they grant {permission} on {self.destination}; {ROLE} grants all that is needed"
             )
+        passing = status in (408, 409, 429) or status >= 500 or (status == 400 and "crc32c" in words.lower())
         words = f"{self.destination} answered {status}: {words}"
-        return Passing(words) if status in (408, 409, 410, 429) or status >= 500 else ExportFailed(words)
+        return Passing(words) if passing else ExportFailed(words)
 
 
 class _GcsUpload:
@@ -315,6 +316,8 @@ class _GcsUpload:
             answer: Response = self._store._client._http.put(
                 self._url, data=body, headers={"Content-Range": content_range, **(headers or {})}, timeout=_TIMEOUT
             )
+            if answer.status_code in (404, 410):
+                raise Passing(f"{self._store.destination} forgot an upload of {self._key}")
             if answer.status_code not in (200, 201, 308):
                 raise from_http_response(answer)
         if answer.status_code == 308:

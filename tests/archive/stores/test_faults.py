@@ -119,7 +119,8 @@ def test_bytes_that_changed_on_the_way_are_refused(
     served: ServedSite, proxy: HoldingProxy, body: bytes, overwrite: bool
 ) -> None:
     proxy.fail(REQUESTS[type(served)]["put" if body is SMALL else "part"], Fault(corrupt=True))
-    with pytest.raises((Passing, ExportFailed), match="answered 400"):
+    # S3's signature covers the bytes: its word is final
+    with pytest.raises((Passing, ExportFailed) if isinstance(served, S3Site) else Passing, match="answered 400"):
         put(served.store(proxy.port), KEY, [body], overwrite=overwrite)
     assert served.objects() == {}
 
