@@ -182,7 +182,7 @@ def test_a_final_no_is_told_at_once(file_site: FileSite, source: Source, archive
 
 
 def test_urls_that_expire_midway_keep_what_came_before(site: Site, source: Source, archive_over: Build) -> None:
-    recordings = [Recording(f"r{n}", source.set(f"/{n}", ok(AUDIO) if n < 10 else status(403))) for n in range(100)]
+    recordings = [Recording(f"r{n:02}", source.set(f"/{n}", ok(AUDIO) if n < 10 else status(403))) for n in range(100)]
     archive = archive_over(site.store(), concurrency=4)
     came: dict[str, Outcome] = {}
     with pytest.raises(UrlsExpired, match="answered 403"):
@@ -191,7 +191,7 @@ def test_urls_that_expire_midway_keep_what_came_before(site: Site, source: Sourc
     assert set(site.objects()) == {f"recordings/{recording_id}.mp3" for recording_id in came}
     assert 7 <= len(came) <= 10
     assert len(source.requests) <= 10 + 4
-    fresh = [Recording(f"r{n}", source.set(f"/{n}", ok(AUDIO))) for n in range(100)]
+    fresh = [Recording(f"r{n:02}", source.set(f"/{n}", ok(AUDIO))) for n in range(100)]
     assert all(isinstance(outcome, StoredObject) for outcome in fetch(archive, fresh).values())
     assert all(source.asked(f"/{n}") == 1 for n in range(10))
 

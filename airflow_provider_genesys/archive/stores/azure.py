@@ -196,10 +196,10 @@ class _AzureUpload:
         self._sizes: dict[int, int] = {}
 
     def put_part(self, number: int, body: Bytes) -> None:
-        with self._store._asking():
+        with self._store._asking(), _Readable(body) as part:
             self._store._blob(self._key).stage_block(
                 self._block(number),
-                _Readable(body),
+                part,
                 length=len(body),
                 headers=_checked_by(hashlib.md5(body, usedforsecurity=False).digest()),
             )
@@ -228,7 +228,7 @@ class _AzureUpload:
 
 
 class _Readable(RawIOBase):
-    """A part as the client takes it, without a copy: a file."""
+    """A part as the client takes it, without a copy: a file. Closed, it holds on to nothing."""
 
     def __init__(self, body: Bytes) -> None:
         super().__init__()
@@ -247,6 +247,10 @@ class _Readable(RawIOBase):
     def seek(self, offset: int, whence: int = SEEK_SET) -> int:
         self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: len(self._body)}[whence]
         return self._at
+
+    def close(self) -> None:
+        self._body.release()
+        super().close()
 
     def readinto(self, buffer: Any) -> int:
         taken = self._body[self._at : self._at + len(buffer)]

@@ -248,13 +248,13 @@ class _GcsUpload:
         start = (number - 1) * self.part_size
         if start != self._size:
             raise ValueError(f"part {number} doesn't follow part {self._number}")
-        view = memoryview(body)
-        whole = len(view) - len(view) % QUANTUM
-        if self._url is not None:
-            self._send(start, view[:whole])
-        self._rest = bytes(view[whole:])
-        for at in range(0, len(view), QUANTUM):  # it takes nothing but bytes, and a part is not to be copied
-            self._checksum.update(bytes(view[at : at + QUANTUM]))
+        whole = len(body) - len(body) % QUANTUM
+        with memoryview(body) as view, view[:whole] as sent:
+            if self._url is not None:
+                self._send(start, sent)
+            self._rest = bytes(view[whole:])
+            for at in range(0, len(view), QUANTUM):  # it takes nothing but bytes, and a part is not to be copied
+                self._checksum.update(bytes(view[at : at + QUANTUM]))
         self._number, self._size = number, start + len(body)
 
     def complete(self, sha256: str) -> StoredObject | None:
@@ -285,7 +285,8 @@ class _GcsUpload:
             before = self._stored
             if before < start:
                 raise Passing(f"{self._store.destination} lost the beginning of {self._key}")
-            self._put(body[before - start :], f"bytes {before}-{end - 1}/*")
+            with body[before - start :] as rest:
+                self._put(rest, f"bytes {before}-{end - 1}/*")
             if self._stored == before:
                 raise Passing(f"{self._store.destination} takes no more of {self._key}")
 
