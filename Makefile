@@ -21,11 +21,11 @@ install-airflow2: .venv-airflow2/installed ## Build .venv-airflow2 with Airflow 
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install --quiet "pip>=25.1"
 	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt \
-		--group test --group check --editable ".[simulator,postgres,mysql,redis,parquet]" \
+		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet]" \
 		--requirement constraints/airflow$(LINE).in
 	touch $@
 
-servers: ## Install the servers that tests start: Redis and MariaDB by apt-get, dynalite by npm
+servers: ## Install the servers that tests start: Redis and MariaDB by apt-get, dynalite and Azurite by npm
 	PYTHON=$(PYTHON) dev/servers.sh
 
 demo: install ## Export one day from the simulator into ./archive

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the servers that the tests and benchmarks start: Redis and MariaDB from Debian's packages, dynalite from npm.
+# Installs the servers that the tests and benchmarks start: Redis and MariaDB from Debian's packages, dynalite
+# and Azurite from npm.
 # Where they are there already it does nothing, and needs no rights. A service that a package starts is not used: the
 # tests' servers have ports, data and passwords of their own.
 set -euo pipefail
@@ -36,4 +37,4 @@ if ((${#missing[@]})); then
     rm "$log"
 fi
 
-"$python" -c 'from tests.servers.dynalite import installed; installed()'
+"$python" -m tests.servers.npm

@@ -39,6 +39,8 @@ def test_every_param_says_what_it_is_for() -> None:
     [
         ("destination", "s3://aws_archive@calls/genesys", "s3://aws_archive@calls/genesys"),
         ("key_template", "calls/{date}/{recording_id}.{ext}", "calls/{date}/{recording_id}.{ext}"),
+        ("destination", "gs://calls", "gs://calls"),
+        ("destination", "abfs://wasb_archive@calls/genesys", "abfs://wasb_archive@calls/genesys"),
         ("media_format", "wav", "wav"),
         ("max_recordings_per_job", "250", 250),
         ("filters", '{"queueId": ["a", "b"]}', {"queueId": ["a", "b"]}),
