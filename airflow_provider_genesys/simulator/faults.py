@@ -4,35 +4,50 @@
 A fault names a kind, which of the kind's subjects it strikes (``every``) and how often each of them (``times``). What
 the numbers count depends on the kind's subject:
 
-========== ========================================== ==========================================================
-subject    ``every=k`` strikes                        ``times=n`` is
-========== ========================================== ==========================================================
-window     each k-th window of a client, counted in   only the first n jobs for the window
-           the order in which they are first submitted
-recording  the k-th, 2k-th, ... recording of each     only the first n jobs for the window that lists it
-           UTC day, in order of start
-download   the same recordings                        only the first n GETs of the recording (or manifest)
-route      each k-th request to each route            only the first n requests that are struck, on each route
-request    each k-th API request, whatever its route  only the first n requests that are struck
-========== ========================================== ==========================================================
+============ ======================================== ==========================================================
+subject      ``every=k`` strikes                      ``times=n`` is
+============ ======================================== ==========================================================
+window       each k-th window of a client, counted in only the first n jobs for the window
+             the order in which they are first
+             submitted
+recording    the k-th, 2k-th, ... recording of each   only the first n jobs for the window that lists it
+             UTC day, in order of start
+download     the same recordings                      only the first n GETs of the recording (or manifest)
+route        each k-th request to each route          only the first n requests that are struck, on each route
+request      each k-th API request, whatever its      only the first n requests that are struck
+             route
+conversation the k-th, 2k-th, ... call of each UTC    only the first n requests for the conversation: those that
+             day, and the chat or e-mail after it     the kind speaks of
+media        the recordings of the same conversations nothing: it lasts while the fault stands
+submission   each k-th submission of its kind by a    only the first n submissions that are struck
+             client
+organisation the whole organisation                   nothing: it lasts while the fault stands
+============ ======================================== ==========================================================
 
-``times=None`` (``null`` in JSON) is always. What strikes a window or recording is settled when the job is submitted;
-faults that are set later leave the job alone. Where several faults strike one download or request, the first of the
-list wins.
+``times=None`` (``null`` in JSON) is always. What strikes a window, a recording or the conversations of a batch request
+is settled when the job is submitted; faults that are set later leave it alone. Where several faults strike one download
+or request, the first of the list wins.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-ROUTES = ("token", "volume", "submit", "poll")
+ROUTES = (
+    *("token", "volume", "submit", "poll"),
+    *("details_query", "details_submit", "details_poll", "details_results", "availability"),
+    *("batch_submit", "batch_poll", "recordings", "metadata", "settings", "retention"),
+    *("bulk_submit", "bulk_poll", "bulk_execute", "bulk_delete", "bulk_list", "bulk_failed"),
+    *("queues", "queue", "wrap_up_codes", "wrap_up_code", "users", "user"),
+    *("integrations", "integration", "oauth_client", "role", "divisions", "organisation"),
+)
 DOWNLOADS = ("recording", "manifest")
 STATUSES = (500, 502, 503, 504)
-RETRY_AFTER_FORMS = ("seconds", "date")
+RETRY_AFTER_FORMS = ("seconds", "date", "absent")
 
 
 class SpecError(ValueError):
@@ -43,7 +58,7 @@ class SpecError(ValueError):
 class Kind:
     """One kind of fault.
 
-    :param subject: window, recording, download, route or request; see the module's table.
+    :param subject: what it strikes; see the module's table.
     :param meaning: one line for people.
     :param arguments: what the kind takes besides ``every`` and ``times``, with defaults.
     """
@@ -88,6 +103,8 @@ KINDS: dict[str, Kind] = {
     "chunked_body": _kind("download", "whole body, without Content-Length", route="recording"),
     "corrupt_body": _kind("download", "right length and ETag, one byte changed", route="recording"),
     "html_body": _kind("download", "200 and a page of HTML", route="recording"),
+    "xml_body": _kind("download", "200 and an error in XML", route="recording"),
+    "json_body": _kind("download", "200 and an error in JSON", route="recording"),
     "empty_body": _kind("download", "200 and nothing", route="recording"),
     "storage_errors": _kind("download", "503 SlowDown", route="recording"),
     "storage_forbidden": _kind("download", "403 AccessDenied, though not expired", route="recording"),
@@ -98,13 +115,56 @@ KINDS: dict[str, Kind] = {
     # API requests
     "server_errors": _kind("route", "`status` instead of an answer, nothing done", status=503, route=None),
     "volume_down": _kind("route", "503 on volume, for ever", status=503, route="volume"),
-    "rate_limited": _kind("route", "429, Retry-After by `form`: seconds, date", seconds=1, form="seconds", route=None),
+    "rate_limited": _kind(
+        "route", "429, Retry-After by `form`: seconds, date, absent", seconds=1, form="seconds", route=None
+    ),
+    "daily_limits": _kind("route", "429, Retry-After of `seconds`, no inin-ratelimit", seconds=7200, route=None),
     "dropped_connection": _kind("route", "connection closed, nothing done", route=None),
     "invalid_json": _kind("route", "done, but the answer's JSON is cut in half", route=None),
     "forbidden": _kind("route", "403, permission missing", route=None),
     "revoked_token": _kind("request", "401, the token that was valid is revoked", route=None),
+    # the published API: batch requests
+    "batch_lost": _kind("submission", "the batch exists, but the connection closes without an answer"),
+    "empty_discovery": _kind("submission", "0 of 0 results until the end, `seconds` later", seconds=10.0),
+    "growing_discovery": _kind("submission", "n of n results while n grows, `seconds` longer", seconds=10.0),
+    "stuck_batches": _kind("submission", "0 of 0 results, in progress for ever"),
+    "foreign_batches": _kind("submission", "403 for its reader, as if another client had submitted it"),
+    "expired_results": _kind("submission", "result URLs live `seconds`", seconds=0.0),
+    "nothing_comes": _kind("conversation", "no result for the conversation in a batch, nor an error"),
+    "batch_errors": _kind("conversation", "errors with `message` in a batch", message="Recording is not retrievable"),
+    # the published API: recordings of a conversation
+    "transcoding": _kind("conversation", "202, recordings without mediaUris"),
+    "transcoding_empty": _kind("conversation", "202, no body"),
+    "archived_media": _kind("media", "fileState ARCHIVED, no media"),
+    "restoring_media": _kind("media", "fileState RESTORING, no media"),
+    "deleted_media": _kind("media", "fileState DELETED, no media"),
+    "sensitive_recordings": _kind("media", "silently left out: redacted for want of viewSensitiveData"),
+    # the published API: the organisation
+    "hidden_division": _kind("organisation", "conversations of the division `message` are not seen", message="South"),
+    "details_lost": _kind("submission", "the details job exists, but the connection closes without an answer"),
+    "failed_details": _kind("submission", "the details job fails with `message`", message="Query timed out"),
+    # the published API: bulk jobs
+    "bulk_lost": _kind("submission", "the bulk job exists, but the connection closes without an answer"),
+    "bulk_failed": _kind("submission", "the bulk job fails with `message`", message="conversation query timed out"),
+    "late_delivery": _kind("submission", "objects arrive `seconds` later than they would", seconds=30.0),
+    "failed_exports": _kind("media", "the recording fails in bulk jobs, and is listed among their failed ones"),
 }
-FOREVER = frozenset({"volume_down"})
+SUBMISSIONS: dict[str, str] = {
+    "batch_lost": "batch",
+    "empty_discovery": "batch",
+    "growing_discovery": "batch",
+    "stuck_batches": "batch",
+    "foreign_batches": "batch",
+    "expired_results": "batch",
+    "details_lost": "details",
+    "failed_details": "details",
+    "bulk_lost": "bulk",
+    "bulk_failed": "bulk",
+    "late_delivery": "bulk",
+}
+FOREVER = frozenset({"volume_down"}) | {
+    name for name, kind in KINDS.items() if kind.subject in ("media", "organisation")
+}
 # Without a token there is no permission to miss, and none to revoke.
 NEEDS_A_TOKEN = frozenset({"forbidden", "revoked_token"})
 
@@ -118,9 +178,9 @@ class Fault:
     :param times: only the first n occurrences; None: always.
     :param seconds: a duration, where the kind has one.
     :param status: HTTP status: 500, 502, 503 or 504.
-    :param route: token, volume, submit or poll, None for all; for downloads recording or manifest.
+    :param route: one of :data:`ROUTES`, None for all; for downloads recording or manifest.
     :param message: the platform's words.
-    :param form: ``seconds`` or ``date``, of Retry-After.
+    :param form: ``seconds``, ``date`` or ``absent``, of Retry-After.
     :raises SpecError: an unknown kind, an argument that the kind has not, or a wrong value.
     """
 
@@ -175,7 +235,7 @@ class Fault:
 
     @property
     def subject(self) -> str:
-        """What the fault strikes: window, recording, download, route or request."""
+        """What the fault strikes; see the module's table."""
         return KINDS[self.kind].subject
 
     def lasts(self, occurrence: int) -> bool:
@@ -242,11 +302,51 @@ class FaultPlan:
                 struck = fault
         return struck
 
+    def for_submission(self, what: str, client: str) -> Fault | None:
+        """Fault of one submission, if any.
+
+        :param what: ``batch``, ``details`` or ``bulk``.
+        :param client: OAuth client that submits.
+        """
+        struck = None
+        for number, fault in enumerate(self.faults):
+            if SUBMISSIONS.get(fault.kind) != what:
+                continue
+            ordinal = self._seen[number, client]
+            self._seen[number, client] += 1
+            if struck is None and fault.picks(ordinal) and fault.lasts(ordinal // fault.every):
+                struck = fault
+        return struck
+
+    def for_conversation(self, name: str, ordinal: int, kinds: Collection[str]) -> Fault | None:
+        """Fault of one request for a conversation, if any.
+
+        :param name: the conversation's id.
+        :param ordinal: position of its call in its day, from 0.
+        :param kinds: those that the request may meet.
+        """
+        for number, fault in enumerate(self.faults):
+            if fault.kind in kinds and fault.picks(ordinal) and fault.lasts(self._seen[number, name]):
+                self._seen[number, name] += 1
+                return fault
+        return None
+
+    def media_faults(self, ordinal: int) -> frozenset[str]:
+        """Kinds of fault that stand against a conversation's recordings.
+
+        :param ordinal: position of its call in its day, from 0.
+        """
+        return frozenset(fault.kind for fault in self.faults if fault.subject == "media" and fault.picks(ordinal))
+
+    def hidden_divisions(self) -> frozenset[str]:
+        """Names of the divisions that nobody sees."""
+        return frozenset(fault.message or "" for fault in self.faults if fault.kind == "hidden_division")
+
 
 def describe_kinds() -> str:
     """The table of fault kinds, for people."""
     lines = []
     for name, kind in KINDS.items():
         arguments = ", ".join(f"{key}={value!r}" for key, value in kind.arguments.items())
-        lines.append(f"{name:20} {kind.subject:10} {kind.meaning}{f'  ({arguments})' if arguments else ''}")
+        lines.append(f"{name:20} {kind.subject:12} {kind.meaning}{f'  ({arguments})' if arguments else ''}")
     return "\n".join(lines)

@@ -8,13 +8,46 @@ import hmac
 import math
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from typing import Any
 
 from aiohttp import web
 
 from airflow_provider_genesys.simulator.errors import ApiError, drop_connection, error_body
 from airflow_provider_genesys.simulator.faults import Fault
-from airflow_provider_genesys.simulator.simulation import SIMULATION, Budget, Simulation
+from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 
+# The operations on recordings of the published API share a budget that is smaller than that of all requests.
+RECORDING_ROUTES = frozenset(
+    {
+        *("batch_submit", "batch_poll", "recordings", "metadata", "settings", "retention"),
+        *("bulk_submit", "bulk_poll", "bulk_execute", "bulk_delete", "bulk_list", "bulk_failed"),
+    }
+)
+# What a route needs, where it is not recording:job:view.
+_PERMISSIONS = {
+    "details_query": "analytics:conversationDetail:view",
+    "details_submit": "analytics:conversationDetail:view",
+    "details_poll": "analytics:conversationDetail:view",
+    "details_results": "analytics:conversationDetail:view",
+    "availability": "analytics:conversationDetail:view",
+    "batch_submit": "recording:recording:view",
+    "batch_poll": "recording:recording:view",
+    "recordings": "recording:recording:view",
+    "metadata": "recording:recording:view",
+    "retention": "recording:recording:view",
+    "settings": "recording:recording:view",
+    "bulk_submit": "recording:job:add",
+    "bulk_execute": "recording:job:edit",
+    "bulk_delete": "recording:job:delete",
+    "queues": "routing:queue:view",
+    "queue": "routing:queue:view",
+    "wrap_up_codes": "routing:wrapupCode:view",
+    "wrap_up_code": "routing:wrapupCode:view",
+    "integrations": "integrations:integration:view",
+    "integration": "integrations:integration:view",
+    "oauth_client": "oauth:client:view",
+    "role": "authorization:role:view",
+}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -34,7 +67,7 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     except RateLimited as error:
         response = _too_many(error, simulation)
     except ApiError as error:
-        response = error_body(error.status, error.message)
+        response = error_body(error.status, error.message, parameters=error.parameters)
     except web.HTTPException as error:
         response = error_body(404, f"{request.method} {request.path}: {error.reason}")
     simulation.stats.rate_limited += response.status == 429
@@ -45,12 +78,12 @@ class RateLimited(Exception):
     """A budget is spent, or a fault says so.
 
     :param wait: seconds until the next request may come.
-    :param allowed: requests a minute.
-    :param form: ``seconds`` or ``date``, of Retry-After.
+    :param allowed: requests a minute; None: a daily limit, of which no header tells more.
+    :param form: ``seconds``, ``date`` or ``absent``, of Retry-After.
     """
 
-    def __init__(self, wait: float, allowed: int, form: str = "seconds") -> None:
-        super().__init__(f"{allowed} requests a minute")
+    def __init__(self, wait: float, allowed: int | None, form: str = "seconds") -> None:
+        super().__init__(f"a limit of {allowed} requests a minute" if allowed is not None else "a daily limit")
         self.wait = wait
         self.allowed = allowed
         self.form = form
@@ -107,28 +140,34 @@ def client_of(request: web.Request) -> str:
 def _spend(client: str, simulation: Simulation, route: str) -> None:
     """Take a request out of its client's budgets, or refuse it and take nothing."""
     now = simulation.clock()
-    budgets: list[Budget] = [simulation.requests, *([simulation.polls] if route == "poll" else [])]
+    budgets = [simulation.requests]
+    if route == "poll":
+        budgets.append(simulation.polls)
+    if route in RECORDING_ROUTES:
+        budgets.append(simulation.recording_requests)
     for budget in budgets:
         wait = budget.wait(client, now)
         if wait > 0:
-            raise RateLimited(wait, budget.allowed or 0)
+            raise RateLimited(wait, budget.allowed)
     for budget in budgets:
         budget.spend(client, now)
 
 
 def _too_many(error: RateLimited, simulation: Simulation) -> web.Response:
     seconds = max(1, math.ceil(error.wait))
+    headers = {}
     if error.form == "date":
-        retry_after = formatdate(math.ceil(simulation.clock() + error.wait), usegmt=True)
-    else:
-        retry_after = str(seconds)
-    headers = {
-        "Retry-After": retry_after,
-        "inin-ratelimit-count": str(error.allowed + 1),
-        "inin-ratelimit-allowed": str(error.allowed),
-        "inin-ratelimit-reset": str(seconds),
-    }
-    return error_body(429, f"Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds", headers)
+        headers["Retry-After"] = formatdate(math.ceil(simulation.clock() + error.wait), usegmt=True)
+    elif error.form == "seconds":
+        headers["Retry-After"] = str(seconds)
+    limit: dict[str, Any] = {"key": "requests.per.day.max", "namespace": "platform.api"}
+    if error.allowed is not None:
+        limit = {"key": "client.credentials.token.rate.per.minute", "namespace": "platform.api", "value": error.allowed}
+        headers["inin-ratelimit-count"] = str(error.allowed + 1)
+        headers["inin-ratelimit-allowed"] = str(error.allowed)
+        headers["inin-ratelimit-reset"] = str(seconds)
+    message = "Rate limit exceeded the maximum. Retry the request in [{seconds}] seconds"
+    return error_body(429, message, headers, {"seconds": str(seconds)}, limit)
 
 
 async def _server_error(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
@@ -138,6 +177,10 @@ async def _server_error(request: web.Request, handler: Handler, fault: Fault) ->
 async def _rate_limited(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
     simulation = request.app[SIMULATION]
     raise RateLimited(fault.seconds or 0, simulation.universe.requests_per_minute or 300, fault.form or "seconds")
+
+
+async def _daily_limit(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
+    raise RateLimited(fault.seconds or 0, None)
 
 
 async def _dropped(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
@@ -151,7 +194,12 @@ async def _invalid_json(request: web.Request, handler: Handler, fault: Fault) ->
 
 
 async def _forbidden(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
-    raise ApiError(403, "Unable to perform the requested action. You are missing the permission recording:job:view.")
+    permission = _PERMISSIONS.get(request.match_info.route.name or "", "recording:job:view")
+    raise ApiError(
+        403,
+        "Unable to perform the requested action. You are missing the permission {permission}.",
+        permission=permission,
+    )
 
 
 async def _revoked(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
@@ -163,6 +211,7 @@ _MISCHIEF: dict[str, Callable[[web.Request, Handler, Fault], Awaitable[web.Strea
     "server_errors": _server_error,
     "volume_down": _server_error,
     "rate_limited": _rate_limited,
+    "daily_limits": _daily_limit,
     "dropped_connection": _dropped,
     "invalid_json": _invalid_json,
     "forbidden": _forbidden,

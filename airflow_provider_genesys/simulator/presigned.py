@@ -69,8 +69,17 @@ def signature_of(job: Job, call: Call | None, secret: bytes) -> str:
 
 def _url(base_url: str, path: str, call: str, job: Job, secret: bytes) -> str:
     signed_at, expires = _validity(job)
+    return signed(base_url, path, _encoded(path, job), signed_at, expires, call, secret)
+
+
+def signed(base_url: str, path: str, encoded: str, signed_at: str, expires: str, call: str, secret: bytes) -> str:
+    """A presigned URL; most parameters are those of :func:`signature`.
+
+    :param base_url: scheme, host and port under which the client reached the simulator.
+    :param encoded: the path, percent-encoded.
+    """
     return (
-        f"{base_url}{_encoded(path, job)}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={signed_at}"
+        f"{base_url}{encoded}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={signed_at}"
         f"&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host{f'&{CALL}={call}' if call else ''}"
         f"&X-Amz-Signature={signature(path, signed_at, expires, call, secret)}"
     )
@@ -85,5 +94,9 @@ def _encoded(path: str, job: Job) -> str:
 
 def _validity(job: Job) -> tuple[str, str]:
     """``X-Amz-Date`` and ``X-Amz-Expires``, in whole seconds as S3 has them; the job knows the exact end."""
-    signed_at = datetime.fromtimestamp(job.ended_at, tz=UTC)
-    return signed_at.strftime("%Y%m%dT%H%M%SZ"), str(round(job.url_seconds))
+    return amz_date(job.ended_at), str(round(job.url_seconds))
+
+
+def amz_date(when: float) -> str:
+    """A Unix time as ``X-Amz-Date`` has it, in whole seconds."""
+    return datetime.fromtimestamp(when, tz=UTC).strftime("%Y%m%dT%H%M%SZ")

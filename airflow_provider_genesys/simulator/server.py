@@ -20,6 +20,8 @@ from airflow_provider_genesys.simulator.control import issued_secrets
 from airflow_provider_genesys.simulator.faults import Fault, FaultPlan
 from airflow_provider_genesys.simulator.gate import gate, token
 from airflow_provider_genesys.simulator.jobs import Job
+from airflow_provider_genesys.simulator.platform import routes
+from airflow_provider_genesys.simulator.platform.state import Batch, BulkJob
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Clock, Simulation, Stats
 from airflow_provider_genesys.simulator.universe import Universe
 
@@ -32,7 +34,10 @@ def application(simulation: Simulation) -> web.Application:
     app = web.Application(middlewares=[gate])
     app[SIMULATION] = simulation
     app.router.add_post("/oauth/token", token, name="token")
-    guide.add_routes(app)
+    if "guide" in simulation.universe.apis:
+        guide.add_routes(app)
+    if "platform" in simulation.universe.apis:
+        routes.add_routes(app)
     shifts.add_routes(app)
     storage.add_routes(app)
     control.add_routes(app)
@@ -76,6 +81,7 @@ async def serve(
         await stop.wait()
     finally:
         simulation.holds.release()
+        simulation.stop_background()
         await runner.cleanup()
 
 
@@ -144,6 +150,16 @@ class Simulator:
     def jobs(self) -> tuple[Job, ...]:
         """Every job since the start or the last reset, oldest first."""
         return self._in_loop(lambda: tuple(self._simulation.jobs.values()))
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """Every batch request since the start or the last reset, oldest first."""
+        return self._in_loop(lambda: tuple(self._simulation.platform.batches.values()))
+
+    @property
+    def bulk_jobs(self) -> tuple[BulkJob, ...]:
+        """Every bulk job since the start or the last reset, oldest first, those of administrators too."""
+        return self._in_loop(lambda: tuple(self._simulation.platform.bulk_jobs.values()))
 
     @property
     def issued(self) -> dict[str, Sequence[str]]:

@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 import uuid
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
+from airflow_provider_genesys.simulator.conversations import DIVISIONS
 from airflow_provider_genesys.simulator.faults import FaultPlan
 from airflow_provider_genesys.simulator.holds import Holds
 from airflow_provider_genesys.simulator.jobs import Job, timeline_of
+from airflow_provider_genesys.simulator.platform.state import Batch, PlatformState
 from airflow_provider_genesys.simulator.universe import Selection, Universe
 
 Clock = Callable[[], float]
@@ -27,7 +30,8 @@ MINUTE = 60.0
 class Stats:
     """What has happened since the start or the last reset.
 
-    :param requests: requests per route: token, volume, submit, poll, manifest, recording; refused ones count too.
+    :param requests: requests per route, as :data:`.faults.ROUTES` names them, manifest and recording beside them;
+        refused ones count too.
     :param rate_limited: answers with status 429.
     :param authorization_on_storage: presigned URLs that were asked for with an Authorization header.
     :param expired_on_storage: presigned URLs that were asked for too late.
@@ -35,6 +39,9 @@ class Stats:
         in whatever ranges.
     :param completed: GETs that were answered with the true bytes, to its last one.
     :param jobs: jobs submitted.
+    :param batches: batch requests submitted.
+    :param bulk_jobs: bulk jobs submitted.
+    :param destructive_jobs: bulk jobs that were refused since they would delete or archive.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -44,6 +51,9 @@ class Stats:
     begun: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
+    batches: int = 0
+    bulk_jobs: int = 0
+    destructive_jobs: int = 0
 
     def copy(self) -> Stats:
         """A snapshot."""
@@ -96,17 +106,45 @@ class Simulation:
         self.tokens: dict[str, Token] = {}
         self.issued_tokens: list[str] = []
         self.issued_jobs: list[Job] = []
+        self.issued_batches: list[Batch] = []
+        self.issued_signatures: list[str] = []
+        self._background: set[asyncio.Task[None]] = set()
         self.reset()
         self.plan = FaultPlan(universe.faults)
 
     def reset(self) -> None:
         """Forget jobs, counts, spent budgets and faults. Tokens stay valid, and what was issued stays known."""
+        self.stop_background()
         self.plan = FaultPlan(())
         self.stats = Stats()
         self.jobs: dict[str, Job] = {}
         self.requests = Budget(self.universe.requests_per_minute)
         self.polls = Budget(self.universe.polls_per_minute)
+        self.recording_requests = Budget(self.universe.recording_requests_per_minute)
+        self.platform = PlatformState(self.universe, self.clock())
         self._attempts: defaultdict[str, dict[tuple[int, int], int]] = defaultdict(dict)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the requests, until it ends or everything is forgotten."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def stop_background(self) -> None:
+        """Stop whatever is done beside the requests."""
+        for task in self._background:
+            task.cancel()
+
+    @property
+    def available_ms(self) -> int:
+        """Until when the data lake has conversations, in ms since 1970-01-01 UTC."""
+        return int((self.clock() - self.universe.availability_lag_seconds) * 1000)
+
+    @property
+    def hidden_divisions(self) -> frozenset[int]:
+        """Divisions, as in :data:`.conversations.DIVISIONS`, of which no client sees anything."""
+        names = self.plan.hidden_divisions()
+        return frozenset(number for number, name in enumerate(DIVISIONS) if name in names)
 
     def issue_token(self, client: str) -> str:
         """A new access token for a client."""

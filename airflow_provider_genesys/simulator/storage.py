@@ -17,7 +17,6 @@ from airflow_provider_genesys.simulator import audio
 from airflow_provider_genesys.simulator.audio import Body
 from airflow_provider_genesys.simulator.errors import drop_connection
 from airflow_provider_genesys.simulator.faults import Fault
-from airflow_provider_genesys.simulator.jobs import Job
 from airflow_provider_genesys.simulator.listing import manifest
 from airflow_provider_genesys.simulator.presigned import call_of, is_genuine
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
@@ -88,13 +87,23 @@ def add_routes(app: web.Application) -> None:
 
 
 async def download(request: web.Request) -> web.StreamResponse:
-    """Serve a presigned URL, or say in XML why not."""
+    """Serve a presigned URL of a job, or say in XML why not."""
+    return await served(request, request.match_info.route.name or "", _of_a_job)
+
+
+async def served(
+    request: web.Request, route: str, find: Callable[[web.Request, Simulation, str], Stored]
+) -> web.StreamResponse:
+    """Serve a presigned URL, or say in XML why not.
+
+    :param route: manifest or recording, as the stats and faults name it.
+    :param find: the object behind a genuine URL; it raises :class:`Refusal` where that has ended.
+    """
     simulation = request.app[SIMULATION]
-    route = request.match_info.route.name or ""
     simulation.stats.requests[route] += 1
     try:
-        job = _admitted(request, simulation)
-        stored = _stored(request, job, route, simulation)
+        _check_signature(request, simulation)
+        stored = find(request, simulation, route)
         fault = simulation.plan.for_download(route, stored.name, stored.ordinal)
         delivery = _delivery(request, stored, simulation, fault.kind if fault else "")
         simulation.stats.begun.update([stored.name] if route == "recording" and not delivery.start else [])
@@ -105,24 +114,29 @@ async def download(request: web.Request) -> web.StreamResponse:
         return web.Response()
 
 
-def _admitted(request: web.Request, simulation: Simulation) -> Job:
-    """The job whose URL this is, if it is genuine, alive and alone."""
+def _check_signature(request: web.Request, simulation: Simulation) -> None:
+    """Let genuine URLs pass that come alone."""
     if "Authorization" in request.headers:
         simulation.stats.authorization_on_storage += 1
         raise Refusal(400, "InvalidArgument", "Only one auth mechanism allowed")
     path = unquote(request.rel_url.raw_path)
     if request.method != "GET" or not is_genuine(path, request.query, simulation.signing_secret):
         raise Refusal(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+
+
+def expired(simulation: Simulation) -> Refusal:
+    """The refusal of a URL that has ended, which is counted."""
+    simulation.stats.expired_on_storage += 1
+    return Refusal(403, "AccessDenied", "Request has expired")
+
+
+def _of_a_job(request: web.Request, simulation: Simulation, route: str) -> Stored:
+    """The manifest or recording of a job."""
     job = simulation.jobs.get(request.match_info["job_id"])
     if job is None:
         raise _no_such_key()
     if simulation.clock() >= job.expires_at:
-        simulation.stats.expired_on_storage += 1
-        raise Refusal(403, "AccessDenied", "Request has expired")
-    return job
-
-
-def _stored(request: web.Request, job: Job, route: str, simulation: Simulation) -> Stored:
+        raise expired(simulation)
     if route == "manifest":
         content = manifest(job, simulation.universe)
         return Stored(route, job.job_id, 0, Body("application/json", len(content), content))
@@ -260,6 +274,15 @@ async def _html(delivery: Delivery, fault: Fault) -> web.StreamResponse:
     return web.Response(text="<html><body>Please sign in to continue.</body></html>", content_type="text/html")
 
 
+async def _xml_in_place(delivery: Delivery, fault: Fault) -> web.StreamResponse:
+    text = "<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
+    return web.Response(text=text, content_type="application/xml")
+
+
+async def _json_in_place(delivery: Delivery, fault: Fault) -> web.StreamResponse:
+    return web.json_response({"message": "The recording could not be read.", "code": "internal.error", "status": 500})
+
+
 async def _empty(delivery: Delivery, fault: Fault) -> web.StreamResponse:
     headers = {name: value for name, value in delivery.headers.items() if name != "Content-Range"}
     return web.Response(body=b"", headers=headers)
@@ -293,6 +316,8 @@ _MISCHIEF: dict[str, Callable[[Delivery, Fault], Awaitable[web.StreamResponse]]]
     "chunked_body": _chunked,
     "corrupt_body": _corrupt,
     "html_body": _html,
+    "xml_body": _xml_in_place,
+    "json_body": _json_in_place,
     "empty_body": _empty,
     "no_ranges": _plain,
     "changed_object": _plain,

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from airflow_provider_genesys.simulator.faults import Fault, SpecError
+from airflow_provider_genesys.simulator.identity import conversation_id, uuid
+from airflow_provider_genesys.simulator.rules import APIS, RULES
 
 MS_PER_DAY = 86_400_000
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -33,12 +33,17 @@ AGENTS = (
 DISPOSITIONS = ("resolved", "callback", "escalated", "voicemail", "abandoned")
 
 
-def _identity(name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"simulated.{name}"))
+# Every ninth call is followed by a conversation that nobody recorded as a call: see conversations.py.
+CALLS_PER_GROUP = 9
 
 
-QUEUE_IDS = tuple(_identity(name) for name in QUEUES)
-AGENT_IDS = tuple(_identity(name) for name in AGENTS)
+def identity(name: str) -> str:
+    """The id of something that has a name in every universe."""
+    return str(uuid5(NAMESPACE_OID, f"simulated.{name}"))
+
+
+QUEUE_IDS = tuple(identity(name) for name in QUEUES)
+AGENT_IDS = tuple(identity(name) for name in AGENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Universe:
     """Settings of a simulated Genesys Cloud organisation. Each can be given in JSON under its own name.
 
     :param clients: OAuth clients, id to secret.
+    :param apis: what is answered: ``guide``, ``platform`` (the published API), or both; the rest is 404.
     :param integration: id of the recording integration.
     :param calls_per_day: recordings of each UTC day; None: 180 to 199 at weekends, 200 to 220 on working days.
     :param volumes: recordings of single days, by ISO date; they win over ``calls_per_day``.
@@ -106,6 +112,26 @@ class Universe:
     :param token_seconds: life of access tokens.
     :param requests_per_minute: budget of an OAuth client over all API routes; None: no limit.
     :param polls_per_minute: budget of an OAuth client for GETs of jobs; None: no limit.
+    :param recording_requests_per_minute: budget of an OAuth client for the published API's operations on recordings
+        (some 120 were seen in the field); None: no limit of their own.
+    :param details_job_seconds: time from submission to completion of a details job.
+    :param availability_lag_seconds: how far the data lake of details jobs trails.
+    :param query_age_days: how long ago the interval of a details query may begin; None: no limit.
+    :param query_records: conversations of which the pages of one details query show no more.
+    :param recording_lag_seconds: how long after its end a conversation's recordings appear in the published API; 0:
+        they are there whatever the time.
+    :param batch_seconds: time from submission to completion of a batch request.
+    :param batch_url_minutes: life of a batch request's URLs, from the moment at which each is there.
+    :param playback_url_minutes: life of the URLs of a conversation's recordings.
+    :param transcode_seconds: how long a conversation's recordings are transcoded when they are first asked for.
+    :param integration_active: whether bulk jobs can export through the integration.
+    :param bulk_pending_seconds: time from a bulk job's creation until it is ready.
+    :param bulk_processing_seconds: time from its execution until it is fulfilled.
+    :param delivery_seconds: time from then until its objects arrive.
+    :param deliver_to: where they arrive: a directory, as a path or ``file://`` URI, or an object with the ``endpoint``,
+        ``bucket``, ``access_key`` and ``secret_key`` of an S3 store; None: nowhere, though they count as exported.
+    :param foreign_bulk_jobs: bulk jobs of administrators that are processing when the simulator starts.
+    :param foreign_bulk_seconds: for how long.
     :param audio_bytes: mean size of a recording; single ones have 50 to 150 percent of it.
     :param large_recordings: sizes in bytes of single recordings, by ``"{ISO date}/{index}"``.
     :param faults: what goes wrong; see :mod:`airflow_provider_genesys.simulator.faults`.
@@ -113,6 +139,7 @@ class Universe:
     """
 
     clients: Mapping[str, str] = field(default_factory=lambda: {"demo": "demo"}, repr=False)
+    apis: Sequence[str] = APIS
     integration: str = "simulated-integration"
     calls_per_day: int | None = None
     volumes: Mapping[str, int] = field(default_factory=dict)
@@ -125,15 +152,33 @@ class Universe:
     token_seconds: float = 86_400.0
     requests_per_minute: int | None = 300
     polls_per_minute: int | None = 20
+    recording_requests_per_minute: int | None = None
+    details_job_seconds: float = 1.0
+    availability_lag_seconds: float = 0.0
+    query_age_days: int | None = None
+    query_records: int = 10_000
+    recording_lag_seconds: float = 0.0
+    batch_seconds: float = 2.0
+    batch_url_minutes: int = 60
+    playback_url_minutes: int = 60
+    transcode_seconds: float = 0.0
+    integration_active: bool = True
+    bulk_pending_seconds: float = 1.0
+    bulk_processing_seconds: float = 1.0
+    delivery_seconds: float = 1.0
+    deliver_to: str | Mapping[str, str] | None = field(default=None, repr=False)
+    foreign_bulk_jobs: int = 0
+    foreign_bulk_seconds: float = 60.0
     audio_bytes: int = 24_000
     large_recordings: Mapping[str, int] = field(default_factory=dict)
     faults: Sequence[Fault] = ()
 
     def __post_init__(self) -> None:
-        for name, (wanted, holds) in _RULES.items():
-            value = getattr(self, name)
+        for each in fields(self):
+            wanted, holds = RULES[each.name]
+            value = getattr(self, each.name)
             if not holds(value):
-                raise SpecError(f"{name} must be {wanted}, not {value!r}")
+                raise SpecError(f"{each.name} must be {wanted}{f', not {value!r}' if each.repr else ''}")
 
     def volume(self, day: int) -> int:
         """Number of calls that start on a UTC day."""
@@ -160,12 +205,16 @@ class Universe:
         seats = frozenset(selection.seats)
         for day, first, last in self._ranges(start_ms, end_ms):
             for index in range(first, last):
-                if _seat(day, index) in seats:
+                if seat_of(day, index) in seats:
                     yield day, index
 
     def calls(self, start_ms: int, end_ms: int, selection: Selection = EVERYTHING) -> Iterator[Call]:
         """The calls that start in ``[start_ms, end_ms)``, in order, made one by one."""
         return (self.call(day, index) for day, index in self.positions(start_ms, end_ms, selection))
+
+    def slot_end(self, day: int, index: int) -> int:
+        """The last ms, since 1970-01-01 UTC, before the slot of a day's next call."""
+        return day * MS_PER_DAY + (index + 1) * MS_PER_DAY // self.volume(day) - 1
 
     def call(self, day: int, index: int) -> Call:
         """The ``index``-th call of a UTC day.
@@ -176,13 +225,13 @@ class Universe:
         if not 0 <= index < volume:
             raise LookupError(f"day {day} has {volume} calls, not {index + 1}")
         digest = self._digest("call", day, index)
-        seat = _seat(day, index)
+        seat = seat_of(day, index)
         numbers = int.from_bytes(digest[44:64], "big")
         return Call(
             day=day,
             index=index,
-            recording_id=_uuid(digest[0:16]),
-            conversation_id=_uuid(digest[16:32]),
+            recording_id=uuid(digest[0:16]),
+            conversation_id=conversation_id(self.seed, day, position_of(index)),
             start_ms=day * MS_PER_DAY + _offset(digest, index, volume),
             duration_ms=15_000 + numbers % 585_000,
             agent_id=AGENT_IDS[seat],
@@ -260,6 +309,11 @@ def universe_from(settings: object) -> Universe:
     return Universe(**{**settings, "faults": tuple(Fault.from_json(fault) for fault in faults)})
 
 
+def position_of(index: int) -> int:
+    """Position among a day's conversations of its ``index``-th call."""
+    return index + index // CALLS_PER_GROUP
+
+
 def _offset(digest: bytes, index: int, volume: int) -> int:
     """Start of a call within its day in ms: somewhere in the call's own slot."""
     opening = index * MS_PER_DAY // volume
@@ -267,76 +321,11 @@ def _offset(digest: bytes, index: int, volume: int) -> int:
     return opening + int.from_bytes(digest[32:40], "big") % width
 
 
-def _seat(day: int, index: int) -> int:
+def seat_of(day: int, index: int) -> int:
+    """Position in the roster of the agent who takes a day's ``index``-th call."""
     return (day + index) % len(AGENTS)
 
 
 def _count_of_remainder(first: int, last: int, remainder: int, modulus: int) -> int:
     """How many numbers of ``[first, last)`` leave the remainder."""
     return (last - 1 - remainder) // modulus - (first - 1 - remainder) // modulus
-
-
-def _uuid(noise: bytes) -> str:
-    text = noise.hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
-
-
-def _whole(low: int, high: int | None = None) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and value >= low and (high is None or value <= high)
-
-
-def _seconds(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < math.inf
-
-
-def _day_key(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
-
-
-def _call_key(value: Any) -> bool:
-    day, _, index = value.partition("/") if isinstance(value, str) else ("", "", "")
-    return _day_key(day) and index.isdecimal()
-
-
-def _maybe(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or rule(value)
-
-
-def _table(key: Callable[[Any], bool], rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, Mapping) and all(key(k) and rule(v) for k, v in value.items())
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-MAX_VOLUME = 10_000_000
-MIN_AUDIO_BYTES = 1024
-
-_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "clients": ("an object of client id: secret", _table(_text, _text)),
-    "integration": ("a string", _text),
-    "calls_per_day": (f"a whole number from 0 to {MAX_VOLUME}, or null", _maybe(_whole(0, MAX_VOLUME))),
-    "volumes": (f"an object of ISO date: whole number from 0 to {MAX_VOLUME}", _table(_day_key, _whole(0, MAX_VOLUME))),
-    "seed": ("a whole number", lambda value: type(value) is int),
-    "record_limit": ("a whole number from 0", _whole(0)),
-    "max_window_days": ("a whole number from 1", _whole(1)),
-    "silent_failure_seconds": ("a number of seconds", _seconds),
-    "job_seconds": ("a number of seconds", _seconds),
-    "url_seconds": ("a number of seconds", _seconds),
-    "token_seconds": ("a number of seconds", _seconds),
-    "requests_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
-    "polls_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
-    "audio_bytes": (f"a whole number from {MIN_AUDIO_BYTES}", _whole(MIN_AUDIO_BYTES)),
-    "large_recordings": (
-        f'an object of "{{ISO date}}/{{index}}": bytes, from {MIN_AUDIO_BYTES}',
-        _table(_call_key, _whole(MIN_AUDIO_BYTES)),
-    ),
-    "faults": (
-        "a list of faults",
-        lambda value: isinstance(value, Sequence) and all(isinstance(fault, Fault) for fault in value),
-    ),
-}

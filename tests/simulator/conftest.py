@@ -43,6 +43,12 @@ class Caller:
         grant = {"grant_type": "client_credentials"}
         return requests.post(f"{self.url}/oauth/token", auth=(self.name, self.secret), data=grant)
 
+    def get(self, path: str, **query: Any) -> requests.Response:
+        return self.session.get(f"{self.url}{path}", params=query, timeout=30)
+
+    def post(self, path: str, body: Any) -> requests.Response:
+        return self.session.post(f"{self.url}{path}", json=body, timeout=30)
+
     def volume(self, **query: Any) -> requests.Response:
         return self.session.get(f"{self.url}/api/v2/recordings", params={**DAY, "pageSize": 1, **query})
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genesys.simulator import Fault, SpecError, gate, storage
-from airflow_provider_genesys.simulator.faults import KINDS, FaultPlan, describe_kinds
+from airflow_provider_genesys.simulator.faults import KINDS, SUBMISSIONS, FaultPlan, describe_kinds
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,12 @@ def test_every_kind_of_fault_is_acted_upon_and_described() -> None:
     by_subject = {subject: {n for n, kind in KINDS.items() if kind.subject == subject} for subject in _SUBJECTS}
     assert by_subject["download"] == storage._MISCHIEF.keys()
     assert by_subject["route"] | by_subject["request"] == gate._MISCHIEF.keys()
+    assert by_subject["submission"] == SUBMISSIONS.keys()
     assert set().union(*by_subject.values()) == KINDS.keys()
     assert all(name in describe_kinds() for name in KINDS)
 
 
-_SUBJECTS = ("window", "recording", "download", "route", "request")
+_SUBJECTS = (
+    *("window", "recording", "download", "route", "request"),
+    *("conversation", "media", "submission", "organisation"),
+)
