@@ -5,20 +5,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_genesys.archive import layout
-from airflow_provider_genesys.archive.audio import audio
 from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.manifests import is_json, read_manifest
 from airflow_provider_genesys.archive.receipts import read_receipt, write_receipt
+from airflow_provider_genesys.archive.relay import Errand, Relay
 from airflow_provider_genesys.archive.retries import Retries
-from airflow_provider_genesys.archive.stores import Store
+from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.archive.transfer import Outcome, Reins, transfer
-from airflow_provider_genesys.export.errors import Passing, Refused, WrongBody
+from airflow_provider_genesys.archive.writing import media_type, write_object
+from airflow_provider_genesys.export.errors import ExportFailed, Passing, Refused, WrongBody
 from airflow_provider_genesys.export.model import ExportWindow, Manifest, Receipt, ReceiptLine, Recording, StoredObject
+
+logger = logging.getLogger(__name__)
 
 LARGEST_MANIFEST = 512 * 1024 * 1024
 """Bytes; a manifest is read into memory, so that there has to be a bound."""
@@ -31,12 +36,12 @@ class ObjectArchive:
 
     :param store: where the objects go.
     :param downloader: where they come from.
-    :param concurrency: downloads at a time; each holds up to one part of its recording in memory.
+    :param concurrency: recordings at a time.
     :param retries: for each recording, and for a manifest.
     """
 
     def __init__(
-        self, store: Store, downloader: Downloader, *, concurrency: int = 8, retries: Retries | None = None
+        self, store: Store, downloader: Downloader, *, concurrency: int = 32, retries: Retries | None = None
     ) -> None:
         self._store = store
         self._downloader = downloader
@@ -83,34 +88,49 @@ class ObjectArchive:
         *,
         overwrite: bool,
         proceed: Callable[[], None],
+        resumed: bool = False,
     ) -> Iterator[tuple[Recording, Outcome]]:
         """See :meth:`~airflow_provider_genesys.export.ports.Archive.fetch`.
 
         ``proceed`` is called by the threads of the transfer, by one at a time, and before each further try as well.
         """
-        keys = {recording: layout.recording_key(recording.recording_id, media_format) for recording in recordings}
+        keys = {recording: self._key(recording, media_format) for recording in recordings}
+        in_order = sorted(recordings, key=keys.__getitem__)
         self._store.remove_unfinished(keys.values())
+        there = set() if overwrite else self._there([keys[recording] for recording in in_order], resumed)
 
-        def archive_one(recording: Recording, reins: Reins) -> StoredObject:
-            key = keys[recording]
-            found = None if overwrite else self._found(key)
-            return found or self._download(recording, key, overwrite, reins)
+        with Relay(self._downloader, self._store, self._retries) as relay:
 
-        yield from transfer(
-            recordings, archive_one, proceed=proceed, retries=self._retries, concurrency=self._concurrency
-        )
+            def archive_one(recording: Recording, reins: Reins) -> StoredObject:
+                key = keys[recording]
+                found = self._found(key) if key in there else None
+                return found or self._carry(relay, recording, key, overwrite, reins)
 
-    def _download(self, recording: Recording, key: str, overwrite: bool, reins: Reins) -> StoredObject:
+            yield from transfer(
+                in_order, archive_one, proceed=proceed, retries=self._retries, concurrency=self._concurrency
+            )
+
+    def _key(self, recording: Recording, media_format: str) -> str:
+        return layout.recording_key(recording.recording_id, media_format)
+
+    def _there(self, keys: Sequence[str], resumed: bool) -> set[str]:
+        """Which of these keys, which are in order, have their object already.
+
+        A transfer begins with the first key: where that is not there, nothing is, as long as nobody knows better.
+        """
+        try:
+            if resumed or self._store.find_all(keys[:1]):
+                return set(self._store.find_all(keys))
+        except (ExportFailed, Passing) as error:
+            logger.warning("What is archived already is found out one by one, since it can't be listed: %s", error)
+        return set()
+
+    def _carry(self, relay: Relay, recording: Recording, key: str, overwrite: bool, reins: Reins) -> StoredObject:
         if recording.url is None:
             raise Refused("there is no URL: its transcoding failed")
         reins.start()
-        with self._downloader.open(recording.url) as body:
-            stored = self._store.put(
-                key, reins.follow(audio(body)), size=body.size, overwrite=overwrite, source_etag=body.etag
-            )
-            if stored:
-                return StoredObject(key, body.received, body.sha256, body.etag)
-        if found := self._found(key):
+        errand = Errand(f"recording {recording.recording_id}", recording.url, key, overwrite, reins)
+        if found := relay.carry(errand) or self._found(key):
             return found
         raise Passing(f"{key} was there and went away again")
 
@@ -126,11 +146,11 @@ class ObjectArchive:
         for chunk in chunks:
             size += len(chunk)
             sha256.update(chunk)
-        return StoredObject(key, size, sha256.hexdigest(), found.source_etag)
+        return replace(found, size=size, sha256=sha256.hexdigest())
 
     def _put_document(self, key: str, body: Iterable[bytes]) -> None:
         self._store.remove_unfinished([key])
-        self._store.put(key, body, overwrite=True)
+        write_object(self._store, key, body, Attributes(media_type(key)))
 
     def _document(self, key: str) -> bytes | None:
         chunks = self._store.read(key)

@@ -110,10 +110,12 @@ class Recording:
     """One entry of a job's ``jobDetails``.
 
     :param url: presigned, therefore secret; None where transcoding failed.
+    :param metadata: the manifest's metadata for it.
     """
 
     recording_id: str
     url: str | None = field(repr=False)
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 class JobStatus(StrEnum):
@@ -271,12 +273,15 @@ class StoredObject:
     """An object of the archive.
 
     :param sha256: hexadecimal; None where the store doesn't keep it.
+    :param checksum: the store's own word for the bytes, as a listing gives it back: an equal one proves the object
+        unchanged. ``etag:…`` on S3, ``crc32c:…`` on Google Cloud Storage, ``md5:…`` on Azure, ``sha256:…`` on a disk.
     """
 
     key: str
     size: int
     sha256: str | None = None
     source_etag: str | None = None
+    checksum: str | None = None
 
 
 class RecordingStatus(StrEnum):

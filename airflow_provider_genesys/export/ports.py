@@ -174,6 +174,7 @@ class Archive(Protocol):
         *,
         overwrite: bool,
         proceed: Callable[[], None],
+        resumed: bool = False,
     ) -> Iterator[tuple[Recording, StoredObject | ExportError]]:
         """Stream recordings from their URLs into the archive and yield each one's outcome as it ends:
         the object, or why there is none: a ``Passing`` that outlived its bounded retries, or an ``ExportFailed``.
@@ -182,6 +183,7 @@ class Archive(Protocol):
         transfer of these recordings left unfinished is removed.
 
         :param proceed: called before every download starts; what it raises ends the transfer, running downloads first.
+        :param resumed: an earlier transfer is known to have begun with these, so that it is worth to ask what is there.
         :raises UrlsExpired: where the storage answers 403; outcomes that came before stay good.
         """
 

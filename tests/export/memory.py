@@ -248,6 +248,7 @@ class MemoryArchive:
         *,
         overwrite: bool,
         proceed: Callable[[], None],
+        resumed: bool = False,
     ) -> Iterator[tuple[Recording, StoredObject | ExportError]]:
         for recording in recordings:
             key = f"recordings/{recording.recording_id}.{media_format}"

@@ -6,30 +6,41 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from os.path import commonprefix
-from pathlib import PurePosixPath
 from typing import Any
 
-from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing
+from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
+from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing
 from airflow_provider_genesys.export.model import StoredObject
 
 logger = logging.getLogger(__name__)
 
-PART = 8 * 1024 * 1024
-"""Bytes: what is smaller goes up in one request, what is larger in parts of this size."""
-
 _MOST_PARTS = 10_000
 _CHUNK = 1024 * 1024
 _ETAG = "source-etag"
-_MEDIA_TYPES = {
-    ".mp3": "audio/mpeg",
-    ".wav": "audio/wav",
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-}
+_ONLY_IF_ABSENT = {"IfNoneMatch": "*"}
+UPLOAD_ARGS = (
+    "ACL",
+    "BucketKeyEnabled",
+    "CacheControl",
+    "ExpectedBucketOwner",
+    "GrantFullControl",
+    "GrantRead",
+    "GrantReadACP",
+    "GrantWriteACP",
+    "ObjectLockLegalHoldStatus",
+    "ObjectLockMode",
+    "ObjectLockRetainUntilDate",
+    "SSEKMSEncryptionContext",
+    "SSEKMSKeyId",
+    "ServerSideEncryption",
+    "StorageClass",
+    "Tagging",
+)
+"""Options of S3 that an object may be given, by the names that boto3's ``put_object`` has for them."""
+
 _ABSENT = {"NoSuchKey", "NotFound", "404"}
 _PRESENT = {"PreconditionFailed", "412"}
 _DENIED = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
@@ -44,11 +55,22 @@ class S3Store:
 
     :param client: a boto3 S3 client; its own retries come before the ``Passing`` that this store raises.
     :param prefix: without a leading slash; empty for the whole bucket.
+    :param upload_args: options of S3 for each object: encryption, storage class, tags, object lock; some of
+        :data:`UPLOAD_ARGS`.
+    :raises InvalidInput: for another option.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+    parts_in_order = False
+
+    def __init__(
+        self, client: Any, bucket: str, prefix: str = "", upload_args: Mapping[str, Any] | None = None
+    ) -> None:
+        from airflow_provider_genesys.archive.stores.s3_direct import DirectPuts
+
         self._client = client
+        self._puts = DirectPuts(client)
         self._bucket = bucket
+        self._upload_args, self._owner = _checked(upload_args or {})
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     @property
@@ -61,7 +83,8 @@ class S3Store:
                 head = self._client.head_object(**self._at(key), ChecksumMode="ENABLED")
         except _Absent:
             return None
-        return StoredObject(key, head["ContentLength"], _sha256(head), head.get("Metadata", {}).get(_ETAG))
+        source_etag = head.get("Metadata", {}).get(_ETAG)
+        return StoredObject(key, head["ContentLength"], _sha256(head), source_etag, _etag(head))
 
     def read(self, key: str) -> Iterator[bytes] | None:
         try:
@@ -76,31 +99,40 @@ class S3Store:
 
         return chunks()
 
+    def find_all(self, keys: Collection[str]) -> dict[str, StoredObject]:
+        wanted = sorted({self._prefix + key: key for key in keys}.items())
+        prefix = commonprefix([wanted[0][0], wanted[-1][0]]) if wanted else ""  # noqa: RUF071 - of characters
+        found: dict[str, StoredObject] = {}
+        last, at = "", 0
+        while at < len(wanted):
+            page = self._listing(prefix, max(last, _just_before(wanted[at][0])))
+            listed = {entry["Key"]: entry for entry in page.get("Contents", ())}
+            last = max(listed, default=wanted[at][0])
+            ended = not page.get("IsTruncated")
+            while at < len(wanted) and (ended or wanted[at][0] <= last):
+                full_key, key = wanted[at]
+                if entry := listed.get(full_key):
+                    found[key] = StoredObject(key, entry["Size"], checksum=_etag(entry))
+                at += 1
+        return found
+
     def put(
-        self,
-        key: str,
-        body: Iterable[bytes],
-        *,
-        size: int | None = None,
-        overwrite: bool = False,
-        source_etag: str | None = None,
-    ) -> bool:
-        part_size = max(PART, -(-(size or 0) // _MOST_PARTS))
-        parts = _parts(body, part_size)
-        first = next(parts)
-        description = {
-            "ContentType": _MEDIA_TYPES.get(PurePosixPath(key).suffix, "application/octet-stream"),
-            "Metadata": {_ETAG: source_etag} if source_etag else {},
-        }
-        condition = {} if overwrite else {"IfNoneMatch": "*"}
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+    ) -> StoredObject | None:
+        arguments = {**self._at(key), **self._described(attributes), **({} if overwrite else _ONLY_IF_ABSENT)}
         try:
-            if len(first) < part_size:
-                self._put_whole(key, first, description | condition)
-            else:
-                self._put_parts(key, chain([first], parts), description, condition)
+            answer = self._sent("PutObject", arguments, body, sha256)
         except _Present:
-            return False
-        return True
+            return None
+        return StoredObject(key, len(body), sha256, attributes.source_etag, _etag(answer))
+
+    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
+        with self._asking("s3:PutObject"):
+            answer = self._client.create_multipart_upload(
+                **self._at(key), **self._described(attributes), ChecksumAlgorithm="SHA256"
+            )
+        part_size = max(PART, -(-(size or 0) // _MOST_PARTS))
+        return _S3Upload(self, key, answer["UploadId"], attributes, part_size, overwrite)
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         if not keys:
@@ -118,51 +150,39 @@ class S3Store:
                 error,
             )
 
-    def _put_whole(self, key: str, body: bytearray, arguments: dict[str, Any]) -> None:
+    def _sent(self, operation: str, arguments: Mapping[str, Any], body: Bytes, sha256: str) -> Mapping[str, Any]:
+        content = {"Body": body, "ContentLength": len(body), "ChecksumSHA256": _base64(sha256)}
         with self._asking("s3:PutObject"):
-            self._client.put_object(
-                **self._at(key), Body=body, ContentLength=len(body), ChecksumSHA256=_checksum(body), **arguments
-            )
+            return self._puts.send(operation, {**arguments, **content}, sha256)
 
-    def _put_parts(
-        self, key: str, parts: Iterable[bytearray], description: dict[str, Any], condition: dict[str, str]
-    ) -> None:
-        with self._asking("s3:PutObject"):
-            upload = self._client.create_multipart_upload(**self._at(key), ChecksumAlgorithm="SHA256", **description)
-        here = self._at(key) | {"UploadId": upload["UploadId"]}
-        sent, done = 0, []
-        try:
-            for number, part in enumerate(parts, start=1):
-                checksum = {"ChecksumSHA256": _checksum(part)}
-                with self._asking("s3:PutObject"):
-                    answer = self._client.upload_part(
-                        **here, PartNumber=number, Body=part, ContentLength=len(part), **checksum
-                    )
-                done.append({"PartNumber": number, "ETag": answer["ETag"], **checksum})
-                sent += len(part)
-            with self._asking("s3:PutObject"):
-                self._client.complete_multipart_upload(**here, MultipartUpload={"Parts": done}, **condition)
-        except BaseException:
-            self._abort(here["Key"], here["UploadId"])
-            raise
-        if (stored := self.find(key)) is None or stored.size != sent:
-            raise Passing(f"{sent} bytes went to {key} in {self.destination}, and {stored and stored.size} arrived")
+    def _described(self, attributes: Attributes) -> dict[str, Any]:
+        metadata = {_ETAG: attributes.source_etag} if attributes.source_etag else {}
+        return {"ContentType": attributes.media_type, "Metadata": metadata, **self._upload_args}
+
+    def _listing(self, prefix: str, after: str) -> dict[str, Any]:
+        with self._asking("s3:ListBucket"):
+            page: dict[str, Any] = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=prefix, StartAfter=after, **self._owner
+            )
+            return page
 
     def _open_uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         with self._asking("s3:ListBucketMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, **self._owner):
                 yield from page.get("Uploads", ())
 
     def _abort(self, full_key: str, upload_id: str) -> None:
         try:
             with self._asking("s3:AbortMultipartUpload"):
-                self._client.abort_multipart_upload(Bucket=self._bucket, Key=full_key, UploadId=upload_id)
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=full_key, UploadId=upload_id, **self._owner
+                )
         except ExportError as error:
             logger.warning("An upload of %s to s3://%s stays open: %s", full_key, self._bucket, error)
 
     def _at(self, key: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._prefix + key}
+        return {"Bucket": self._bucket, "Key": self._prefix + key, **self._owner}
 
     @contextmanager
     def _asking(self, permission: str) -> Iterator[None]:
@@ -206,6 +226,48 @@ class S3Store:
         return Passing(words) if passing else ExportFailed(words)
 
 
+class _S3Upload:
+    """A multipart upload."""
+
+    def __init__(
+        self, store: S3Store, key: str, upload_id: str, attributes: Attributes, part_size: int, overwrite: bool
+    ) -> None:
+        self.part_size = part_size
+        self._store = store
+        self._key = key
+        self._here = store._at(key) | {"UploadId": upload_id}
+        self._attributes = attributes
+        self._condition = {} if overwrite else _ONLY_IF_ABSENT
+        self._parts: dict[int, dict[str, Any]] = {}
+        self._sizes: dict[int, int] = {}
+
+    def put_part(self, number: int, body: Bytes) -> None:
+        sha256 = hashlib.sha256(body).hexdigest()
+        answer = self._store._sent("UploadPart", {**self._here, "PartNumber": number}, body, sha256)
+        self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": _base64(sha256)}
+        self._sizes[number] = len(body)
+
+    def complete(self, sha256: str) -> StoredObject | None:
+        parts = [self._parts[number] for number in sorted(self._parts)]
+        try:
+            with self._store._asking("s3:PutObject"):
+                self._store._client.complete_multipart_upload(
+                    **self._here, MultipartUpload={"Parts": parts}, **self._condition
+                )
+        except _Present:
+            self.abort()
+            return None
+        sent, stored = sum(self._sizes.values()), self._store.find(self._key)
+        if stored is None or stored.size != sent:
+            raise Passing(
+                f"{sent} bytes went to {self._key} in {self._store.destination}, and {stored and stored.size} arrived"
+            )
+        return StoredObject(self._key, sent, sha256, self._attributes.source_etag, stored.checksum)
+
+    def abort(self) -> None:
+        self._store._abort(self._here["Key"], self._here["UploadId"])
+
+
 class _Absent(ExportError):
     """There is no such object."""
 
@@ -218,26 +280,32 @@ class _Denied(ExportFailed):
     """A permission is missing."""
 
 
-def _parts(body: Iterable[bytes], size: int) -> Iterator[bytearray]:
-    """``body`` in parts of ``size`` bytes, the last one shorter, and one at least. All are the same buffer in turn."""
-    buffer = bytearray()
-    number = 0
-    for chunk in body:
-        rest = memoryview(chunk)
-        while len(buffer) + len(rest) >= size:
-            room = size - len(buffer)
-            buffer += rest[:room]
-            rest = rest[room:]
-            yield buffer
-            number += 1
-            buffer.clear()
-        buffer += rest
-    if buffer or not number:
-        yield buffer
+def _checked(upload_args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of an object, and who has to own its bucket, which every request says.
+
+    :raises InvalidInput: for an option that is not known.
+    """
+    if unknown := sorted(set(upload_args) - set(UPLOAD_ARGS)):
+        raise InvalidInput(f"upload_args has {', '.join(map(repr, unknown))}; known are {', '.join(UPLOAD_ARGS)}")
+    options = dict(upload_args)
+    if "BucketKeyEnabled" in options:  # a text where it was templated
+        options["BucketKeyEnabled"] = str(options["BucketKeyEnabled"]).lower() == "true"
+    owner = options.pop("ExpectedBucketOwner", None)
+    return options, {"ExpectedBucketOwner": str(owner)} if owner else {}
 
 
-def _checksum(body: bytearray) -> str:
-    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+def _just_before(key: str) -> str:
+    """A listing that starts after this one begins at ``key``: no key of an archive has a character above ``~``."""
+    return f"{key[:-1]}{chr(ord(key[-1]) - 1)}~"
+
+
+def _base64(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _etag(answer: Mapping[str, Any]) -> str | None:
+    etag = answer.get("ETag", "").strip('"')
+    return f"etag:{etag}" if etag else None
 
 
 def _sha256(head: dict[str, Any]) -> str | None:
