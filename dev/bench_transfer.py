@@ -67,6 +67,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="rounds, of which the medians are printed (5; quick: 1)")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller recordings")
     parser.add_argument("--in-flight", type=int, help="recordings at a time for ours and the raw copy (our default)")
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="these only")
+    parser.add_argument("--cases", nargs="+", type=int, choices=(1, 2, 3), default=(1, 2, 3), help="many, some, one")
     parser.add_argument("--markdown", action="store_true", help="print tables in Markdown")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped then, too
@@ -83,10 +85,11 @@ def main() -> None:
     with servers(directory) as (home, certificate, nginx, seaweed):
         sinks = (Unchecked(nginx), Checking(seaweed, seaweed.tls_port or 0))
         bench = Bench(home, nginx, sinks, certificate, arguments.in_flight)
+        contenders = [CONTENDERS[name] for name in arguments.contenders]
         ours = []
-        for case in QUICK if arguments.quick else CASES:
+        for case in [(QUICK if arguments.quick else CASES)[number - 1] for number in arguments.cases]:
             for condition in (NEAR, FAR):
-                runs = compare(bench, case, condition, rounds)
+                runs = compare(bench, contenders, case, condition, rounds)
                 show(f"{case.name}; {condition}", HEADER, rows(bench, case, condition, runs), left=2)
                 ours += summary(bench, case, condition, runs)
         show("Ours", SUMMARY, ours, left=3)

@@ -29,23 +29,20 @@ HEADER = (
 
 def rows(bench: Bench, case: Case, condition: Condition, runs: Runs) -> list[list[str]]:
     """A line for each contender and sink."""
-    lines = []
-    for (name, sink), of_one in runs.items():
-        tools = [others for (other, to), others in runs.items() if CONTENDERS[other].tool and to == sink]
-        lines.append(
-            [
-                name,
-                sink,
-                str(bench.concurrency(CONTENDERS[name], case, condition)),
-                *_figures(of_one),
-                _ratio(of_one, [runs[LOOP, bench.sinks[0].name]]),
-                _ratio(of_one, tools),
-                _ratio(of_one, [runs[RAW, sink]]),
-                _requests(of_one[-1]),
-                f"{of_one[0].recordings:,} x {_size(of_one[0])}",
-            ]
-        )
-    return lines
+    return [
+        [
+            name,
+            sink,
+            str(bench.concurrency(CONTENDERS[name], case, condition)),
+            *_figures(of_one),
+            _ratio(of_one, _loop(bench, runs)),
+            _ratio(of_one, list(_tools(runs, sink).values())),
+            _ratio(of_one, _raw(runs, sink)),
+            _requests(of_one[-1]),
+            f"{of_one[0].recordings:,} x {_size(of_one[0])}",
+        ]
+        for (name, sink), of_one in runs.items()
+    ]
 
 
 SUMMARY = (
@@ -67,29 +64,42 @@ SUMMARY = (
 def summary(bench: Bench, case: Case, condition: Condition, runs: Runs) -> list[list[str]]:
     """Ours alone: a line for each sink."""
     lines = []
-    loop = runs[LOOP, bench.sinks[0].name]
-    for sink in bench.sinks:
-        of_one = runs[OURS, sink.name]
-        tools = {other: others for (other, to), others in runs.items() if CONTENDERS[other].tool and to == sink.name}
-        fastest = max(tools, key=lambda tool: median(run.pace for run in tools[tool]))
+    for (name, sink), of_one in runs.items():
+        if name != OURS:
+            continue
+        tools = _tools(runs, sink)
+        fastest = max(tools, key=lambda tool: median(run.pace for run in tools[tool]), default="")
         by_recordings, by_bytes, cpu, memory = _figures(of_one)
         lines.append(
             [
                 case.name,
                 condition.short,
-                sink.name,
+                sink,
                 str(bench.concurrency(CONTENDERS[OURS], case, condition)),
                 by_recordings,
                 by_bytes,
                 cpu,
-                _ratio(of_one, [loop], _thrift),
+                _ratio(of_one, _loop(bench, runs), _thrift),
                 memory,
-                _ratio(of_one, [loop]),
+                _ratio(of_one, _loop(bench, runs)),
                 f"{_ratio(of_one, list(tools.values()))} ({fastest})",
-                _ratio(of_one, [runs[RAW, sink.name]]),
+                _ratio(of_one, _raw(runs, sink)),
             ]
         )
     return lines
+
+
+def _loop(bench: Bench, runs: Runs) -> list[list[Run]]:
+    """The loop is measured against the sink that checks nothing, whichever sink it is compared for."""
+    return [of_one for key, of_one in runs.items() if key == (LOOP, bench.sinks[0].name)]
+
+
+def _raw(runs: Runs, sink: str) -> list[list[Run]]:
+    return [of_one for key, of_one in runs.items() if key == (RAW, sink)]
+
+
+def _tools(runs: Runs, sink: str) -> dict[str, list[Run]]:
+    return {name: of_one for (name, to), of_one in runs.items() if CONTENDERS[name].tool and to == sink}
 
 
 def _size(run: Run) -> str:

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from dev.transfer.cases import PIECE, Case, Condition, files, sources
-from dev.transfer.contenders import CONTENDERS, RAW, Contender, our_concurrency
+from dev.transfer.contenders import RAW, Contender, our_concurrency
 from dev.transfer.nginx import Nginx
 from dev.transfer.sinks import Sink, Unchecked
 from dev.transfer.task import Effort, Piece, Source, Task
@@ -134,11 +134,11 @@ Runs = dict[tuple[str, str], list[Run]]
 """By the names of contender and sink, one a round."""
 
 
-def compare(bench: Bench, case: Case, condition: Condition, rounds: int) -> Runs:
-    """Let all contenders carry the recordings of a case. Each round begins with another one."""
+def compare(bench: Bench, contenders: list[Contender], case: Case, condition: Condition, rounds: int) -> Runs:
+    """Let contenders carry the recordings of a case. Each round begins with another one."""
     entries = [
         (contender, sink)
-        for contender in CONTENDERS.values()
+        for contender in contenders
         for sink in bench.sinks
         if isinstance(sink, Unchecked) or not contender.sequential
     ]
