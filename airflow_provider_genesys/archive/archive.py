@@ -25,6 +25,9 @@ from airflow_provider_genesys.export.model import ExportWindow, Manifest, Receip
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_CONCURRENCY = 32
+"""Recordings at a time: with a round trip of tens of milliseconds it is this that makes a transfer fast."""
+
 LARGEST_MANIFEST = 512 * 1024 * 1024
 """Bytes; a manifest is read into memory, so that there has to be a bound."""
 
@@ -41,7 +44,12 @@ class ObjectArchive:
     """
 
     def __init__(
-        self, store: Store, downloader: Downloader, *, concurrency: int = 32, retries: Retries | None = None
+        self,
+        store: Store,
+        downloader: Downloader,
+        *,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        retries: Retries | None = None,
     ) -> None:
         self._store = store
         self._downloader = downloader

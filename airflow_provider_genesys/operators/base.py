@@ -69,9 +69,13 @@ class ExportOperator(BaseOperator):
         self.max_poll_interval = max_poll_interval
         self.lease_seconds = lease_seconds
 
-    def _coordinator(self, context: Context, destination: str | None = None, concurrency: int = 8) -> Coordinator:
+    def _coordinator(self, context: Context, destination: str | None = None, **archive: Any) -> Coordinator:
+        """The coordinator of this task.
+
+        :param archive: what :func:`~airflow_provider_genesys.wiring.coordinator` is to know of the archive beside.
+        """
         return coordinator(
-            self.genesys_conn_id, self.ledger_conn_id, owner_of(context), self._pace, destination, concurrency
+            self.genesys_conn_id, self.ledger_conn_id, owner_of(context), self._pace, destination, **archive
         )
 
     @property
@@ -180,17 +184,26 @@ def filters_of(value: Any) -> dict[str, Any]:
 
     :raises InvalidInput: for anything else, and for a filter that names the window's own dates.
     """
-    try:
-        filters = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        filters = value
-    if filters is None or filters == "":
-        return {}
-    if not isinstance(filters, dict):
-        raise InvalidInput(f"filters must be a JSON object, not {value!r}")
+    filters = object_of("filters", value)
     if own := {"dateFrom", "dateTo"} & filters.keys():
         raise InvalidInput(f"filters must not say {' or '.join(sorted(own))}: the window does")
     return filters
+
+
+def object_of(name: str, value: Any) -> dict[str, Any]:
+    """A JSON object from an argument that may be its text; empty for nothing.
+
+    :raises InvalidInput: for anything else.
+    """
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        found = value
+    if found is None or found == "":
+        return {}
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{name} must be a JSON object, not {value!r}")
+    return found
 
 
 def number(name: str, value: Any) -> float:

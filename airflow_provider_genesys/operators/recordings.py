@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
+from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY
 from airflow_provider_genesys.export.coordinator import Pending
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.following import Wait
@@ -26,6 +27,7 @@ from airflow_provider_genesys.operators.base import (
     job_ids_of,
     media_format_of,
     number,
+    object_of,
     outcome_of,
     run_of,
 )
@@ -190,17 +192,29 @@ class RetrieveRecordingsOperator(ExportOperator):
 
     :param job_ids: a list of job ids, or a single one (templated).
     :param destination: the archive's URI (templated).
-    :param concurrency: downloads at a time.
+    :param concurrency: recordings at a time.
+    :param upload_args: options of S3 for each object, by boto3's names: ``ServerSideEncryption``, ``SSEKMSKeyId``,
+        ``StorageClass``, ``Tagging``, ``ObjectLockMode`` and others. They win over the connection's extra
+        ``upload_args`` (templated).
     :return: counts by what became of the recordings.
     """
 
-    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids", "destination")
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids", "destination", "upload_args")
 
-    def __init__(self, *, job_ids: list[str] | str, destination: str, concurrency: int = 8, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        job_ids: list[str] | str,
+        destination: str,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        upload_args: Mapping[str, Any] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.job_ids = job_ids
         self.destination = destination
         self.concurrency = concurrency
+        self.upload_args = upload_args
 
     def execute(self, context: Context) -> dict[str, int]:
         """Retrieve, or wait for what replaces a job."""
@@ -230,7 +244,12 @@ class RetrieveRecordingsOperator(ExportOperator):
 
     def _retrieve(self, context: Context, job_ids: Any, deadline: float) -> dict[str, int]:
         with airflow_errors():
-            coordinator = self._coordinator(context, self.destination, self.concurrency)
+            coordinator = self._coordinator(
+                context,
+                self.destination,
+                concurrency=self.concurrency,
+                upload_args=object_of("upload_args", self.upload_args),
+            )
             outcome = coordinator.retrieve(job_ids_of(job_ids))
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome, deadline=deadline)
