@@ -39,7 +39,7 @@ NEEDED = 8_000_000_000
 """Bytes: source, two sinks and the files between two tools."""
 
 LEGEND = ("contender", "makes sure of")
-AGAIN_HEADER = ("recordings", "to the source", "to the store", "")
+AGAIN_HEADER = ("step", "to the source", "to the store", "")
 
 
 def memory() -> Path:
@@ -93,8 +93,9 @@ def main() -> None:
                 show(f"{case.name}; {condition}", HEADER, rows(bench, case, condition, runs), left=2)
                 ours += summary(bench, case, condition, runs)
         show("Ours", SUMMARY, ours, left=3)
-        again = requests_again(bench, Counted(seaweed, nginx), 300 if arguments.quick else 10_000)
-        show("Requests of ours", AGAIN_HEADER, again, left=4)
+        of_window = 300 if arguments.quick else 10_000
+        again = requests_again(bench, Counted(seaweed, nginx), of_window)
+        show(f"Requests of ours, for a window of {of_window:,} recordings", AGAIN_HEADER, again, left=4)
 
 
 def show_table(title: str, header: Row, lines: Sequence[Row], *, left: int, markdown: bool) -> None:

@@ -7,7 +7,6 @@ A contender first loads what it needs and returns what is to be timed.
 from __future__ import annotations
 
 import csv
-import inspect
 import json
 import os
 import resource
@@ -27,38 +26,22 @@ Work = Callable[[], None]
 OURS, LOOP, RAW = "ours", "guide's loop", "raw copy"
 
 
-def ours(task: Task, *, resumed: bool = False) -> Work:
-    """What the retrieving task runs, as it is wired there. Raises where a recording's outcome is not an object.
+def ours(task: Task, *, absent: int = 0) -> Work:
+    """The product: see :mod:`.ours`.
 
-    :param resumed: as for a window that has a receipt.
+    :param absent: how many recordings the source does not have, so that the window is incomplete in the end.
     """
-    from airflow_provider_genesys import wiring
-    from airflow_provider_genesys.export.model import Recording, StoredObject
+    from dev.transfer.ours import define_connections, retrieval
 
-    _define_connections(task)
-    archive = wiring.coordinator(
-        "genesys_default", "genesys_ledger", "bench", destination=f"s3://{task.bucket}", concurrency=task.in_flight
-    ).archive
-    recordings = [Recording(source.recording_id, source.url) for source in task.sources]
-    sizes = {source.recording_id: source.size for source in task.sources}
-
-    def work() -> None:
-        for recording, outcome in archive.fetch(
-            recordings, "mp3", overwrite=False, proceed=lambda: None, resumed=resumed
-        ):
-            if not isinstance(outcome, StoredObject) or outcome.size != sizes.pop(recording.recording_id):
-                raise RuntimeError(f"{recording.recording_id}: {outcome}")
-        if sizes:
-            raise RuntimeError(f"{len(sizes)} recordings have no outcome")
-
-    return work
+    define_connections(task)
+    return retrieval(task, absent)
 
 
 def our_concurrency() -> int:
     """How many recordings at a time the product takes where nobody says otherwise."""
-    from airflow_provider_genesys import wiring
+    from dev.transfer.ours import concurrency
 
-    return int(inspect.signature(wiring.coordinator).parameters["concurrency"].default)
+    return concurrency()
 
 
 def guide(task: Task) -> Work:
@@ -80,7 +63,10 @@ def http_to_s3(task: Task) -> Work:
     """The HTTP provider's operator, one instance after the other, as a list of endpoints makes them."""
     from airflow.providers.amazon.aws.transfers.http_to_s3 import HttpToS3Operator
 
-    _define_connections(task)
+    from dev.transfer.ours import define_connections
+
+    define_connections(task)
+    os.environ.update(_aws_environment(task))
     host = "/".join(task.sources[0].url.split("/")[:3])
     os.environ["AIRFLOW_CONN_BENCH_HTTP"] = json.dumps({"conn_type": "http", "host": host})
 
@@ -90,7 +76,7 @@ def http_to_s3(task: Task) -> Work:
                 task_id="fetch",
                 endpoint=source.url.removeprefix(host),
                 http_conn_id="bench_http",
-                aws_conn_id="bench_aws",
+                aws_conn_id="aws_default",
                 s3_bucket=task.bucket,
                 s3_key=_key(source.recording_id),
             ).execute({})
@@ -179,28 +165,8 @@ CONTENDERS = {
         Contender(RAW, raw, "nothing", apart=True),
     )
 }
-AGAIN = Contender("ours, again", partial(ours, resumed=True), CONTENDERS[OURS].keeps)
+INCOMPLETE = Contender("ours, incomplete", partial(ours, absent=10), CONTENDERS[OURS].keeps)
 """Not compared: what it needs is counted."""
-
-
-def _define_connections(task: Task) -> None:
-    """Airflow connections by environment, as a deployment has them."""
-    aws = {
-        "conn_type": "aws",
-        "login": task.access_key,
-        "password": task.secret_key,
-        "extra": {"endpoint_url": task.endpoint, "region_name": "us-east-1", "verify": task.certificates},
-    }
-    genesys = {
-        "conn_type": "genesys",
-        "host": "https://127.0.0.1",
-        "login": "bench",
-        "password": "bench",
-        "extra": {"verify": task.certificates, "allow_private_downloads": True},
-    }
-    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = os.environ["AIRFLOW_CONN_BENCH_AWS"] = json.dumps(aws)
-    os.environ["AIRFLOW_CONN_GENESYS_DEFAULT"] = json.dumps(genesys)
-    os.environ.update(_aws_environment(task))
 
 
 def _client(task: Task) -> Any:
@@ -262,7 +228,7 @@ def measured(work: Work, *, apart: bool) -> Effort:
 
 
 def main() -> None:
-    contender = {**CONTENDERS, AGAIN.name: AGAIN}[sys.argv[1]]
+    contender = {**CONTENDERS, INCOMPLETE.name: INCOMPLETE}[sys.argv[1]]
     work = contender.prepare(Task.read(json.load(sys.stdin)))
     print(json.dumps(asdict(measured(work, apart=contender.apart))))
 

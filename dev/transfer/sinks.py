@@ -133,7 +133,7 @@ class Counted(Checking):
     def requests(self) -> Counter[str]:
         return self._nginx.requests("front")
 
-    def lose(self, bucket: str, count: int) -> None:
-        """Remove some of a bucket's objects."""
-        for entry in self._client.list_objects_v2(Bucket=bucket).get("Contents", ())[:count]:
+    def lose(self, bucket: str, prefix: str) -> None:
+        """Remove the objects below a prefix."""
+        for entry in self._client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ()):
             self._client.delete_object(Bucket=bucket, Key=entry["Key"])
