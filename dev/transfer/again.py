@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev.transfer.cases import files, sources
-from dev.transfer.contenders import CONTENDERS, INCOMPLETE, OURS, Contender, our_concurrency
+from dev.transfer.contenders import CONTENDERS, INCOMPLETE, OURS, Contender
 from dev.transfer.rounds import Bench
 from dev.transfer.sinks import Counted
 
@@ -29,7 +29,9 @@ def requests_again(bench: Bench, store: Counted, count: int) -> list[list[str]]:
         recordings = sources(bench.nginx.source_port, ids, SIZE)
 
         def step(words: str, contender: Contender = CONTENDERS[OURS]) -> None:
-            run = bench.run(contender, recordings, store, f"https://127.0.0.1:{store.port}", bucket, our_concurrency())
+            run = bench.run(
+                contender, recordings, store, f"https://127.0.0.1:{store.port}", bucket, DEFAULT_CONCURRENCY
+            )
             lines.append([words, _listed(run.from_source), _listed(run.to_sink or Counter()), run.fault])
 
         with _hidden(bench.nginx.source, ids[:MISSING]):

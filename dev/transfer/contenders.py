@@ -37,13 +37,6 @@ def ours(task: Task, *, absent: int = 0) -> Work:
     return retrieval(task, absent)
 
 
-def our_concurrency() -> int:
-    """How many recordings at a time the product takes where nobody says otherwise."""
-    from dev.transfer.ours import concurrency
-
-    return concurrency()
-
-
 def guide(task: Task) -> Work:
     """The guide's section 3: one after the other, a new connection each, the raw stream into the storage's upload."""
     import requests

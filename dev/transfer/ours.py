@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from collections.abc import Callable
@@ -96,8 +95,3 @@ def define_connections(task: Task) -> None:
     }
     os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(aws)
     os.environ["AIRFLOW_CONN_GENESYS_DEFAULT"] = json.dumps(genesys)
-
-
-def concurrency() -> int:
-    """How many recordings at a time the product takes where nobody says otherwise."""
-    return int(inspect.signature(wiring.coordinator).parameters["concurrency"].default)

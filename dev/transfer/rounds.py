@@ -16,8 +16,10 @@ from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
 
+from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY
+from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME
 from dev.transfer.cases import PIECE, Case, Condition, files, sources
-from dev.transfer.contenders import RAW, Contender, our_concurrency
+from dev.transfer.contenders import RAW, Contender
 from dev.transfer.nginx import Nginx
 from dev.transfer.sinks import Sink, Unchecked
 from dev.transfer.task import Effort, Piece, Source, Task
@@ -92,7 +94,7 @@ class Bench:
             return 1
         if contender.tool:
             return (32 if condition.round_trip else 16) if case.small else 8
-        return self.in_flight or our_concurrency()
+        return self.in_flight or (DEFAULT_CONCURRENCY if case.small else PARTS_AT_A_TIME)
 
     @contextmanager
     def bucket(self, sink: Sink) -> Iterator[str]:
