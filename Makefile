@@ -49,7 +49,7 @@ check: install ## Lint and types
 bench: install servers ## Print the benchmarks: claims of the ledgers, polls, and the transfer beside other ways
 	$(AIRFLOW3)/python -m dev.bench_ledger
 	$(AIRFLOW3)/python -m dev.bench_polling
-	$(MAKE) bench-transfer ARGS="--rounds 3"
+	$(MAKE) bench-transfer ARGS="--rounds 2"
 
 bench-transfer: .venv/installed-bench ## Print the benchmark of the transfer alone (ARGS=--quick: a smaller one)
 	PYTHON=$(PYTHON) dev/servers.sh bench

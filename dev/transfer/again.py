@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY
 from dev.transfer.cases import files, sources
 from dev.transfer.contenders import CONTENDERS, INCOMPLETE, OURS, Contender
 from dev.transfer.rounds import Bench
@@ -29,9 +30,8 @@ def requests_again(bench: Bench, store: Counted, count: int) -> list[list[str]]:
         recordings = sources(bench.nginx.source_port, ids, SIZE)
 
         def step(words: str, contender: Contender = CONTENDERS[OURS]) -> None:
-            run = bench.run(
-                contender, recordings, store, f"https://127.0.0.1:{store.port}", bucket, DEFAULT_CONCURRENCY
-            )
+            endpoint = f"https://127.0.0.1:{store.port}"
+            run = bench.run(contender, recordings, store, endpoint, bucket, DEFAULT_CONCURRENCY)
             lines.append([words, _listed(run.from_source), _listed(run.to_sink or Counter()), run.fault])
 
         with _hidden(bench.nginx.source, ids[:MISSING]):
