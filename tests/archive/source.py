@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import struct
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 QUERY = "X-Amz-Expires=3600&X-Amz-Signature=verysecret"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -103,6 +105,41 @@ def source_server(context: ssl.SSLContext | None = None) -> Iterator[Source]:
 def ok(body: bytes, **headers: str) -> Answer:
     """The body as it should come. Headers are written with ``_`` for ``-``."""
     return status(200, body, **{"Content_Type": "audio/mpeg", **headers})
+
+
+def ranged(
+    body: bytes,
+    *,
+    etag: str | None = '"e-1"',
+    heeds_if_match: bool = True,
+    breaks_after: int | None = None,
+    span: Callable[[int, int, int], str] = "bytes {}-{}/{}".format,
+    **more: str,
+) -> Answer:
+    """A source of ranges, as S3 is one.
+
+    :param heeds_if_match: answers 412 where another ETag is asked for.
+    :param breaks_after: bytes of each answer, after which the connection is closed.
+    :param span: makes the ``Content-Range`` of first byte, last byte and total.
+    """
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        wanted = _RANGE.fullmatch(handler.headers.get("Range", ""))
+        headers = {"Content_Type": "audio/mpeg", **({"ETag": etag} if etag else {}), **more}
+        if heeds_if_match and handler.headers.get("If-Match", etag) != etag:
+            return status(412)(handler)
+        start, stop = (int(wanted[1]), min(int(wanted[2]) + 1, len(body))) if wanted else (0, len(body))
+        if start >= len(body):
+            return status(416, Content_Range=f"bytes */{len(body)}")(handler)
+        if wanted:
+            headers["Content_Range"] = span(start, stop - 1, len(body))
+        _head(handler, 206 if wanted else 200, {**headers, "Content_Length": str(stop - start)})
+        part = memoryview(body)[start:stop]
+        handler.wfile.write(part if breaks_after is None else part[:breaks_after])
+        handler.close_connection = breaks_after is not None and breaks_after < len(part)
+        return None
+
+    return answer
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Answer:
@@ -199,14 +236,20 @@ def held(body: bytes, release: threading.Event, at: int) -> Answer:
     return answer
 
 
-def endless(size: int) -> Answer:
-    """``size`` bytes that nobody holds in memory."""
+def endless(size: int, *, ranges: bool = True) -> Answer:
+    """``size`` bytes that nobody holds in memory.
+
+    :param ranges: serve what is asked for, rather than all of it.
+    """
+    block = bytes(range(256)) * 4096
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        block = bytes(range(256)) * 4096
-        _head(handler, 200, {"Content_Length": str(size)})
-        for start in range(0, size, len(block)):
-            handler.wfile.write(block[: size - start])
+        wanted = _RANGE.fullmatch(handler.headers.get("Range", "")) if ranges else None
+        start, stop = (int(wanted[1]), min(int(wanted[2]) + 1, size)) if wanted else (0, size)
+        span = {"Content_Range": f"bytes {start}-{stop - 1}/{size}"} if wanted else {}
+        _head(handler, 206 if wanted else 200, {"Content_Length": str(stop - start), **span})
+        for at in range(start, stop, len(block)):
+            handler.wfile.write(block[: stop - at])
 
     return answer
 

@@ -121,7 +121,8 @@ class S3Store:
     ) -> StoredObject | None:
         arguments = {**self._at(key), **self._described(attributes), **({} if overwrite else _ONLY_IF_ABSENT)}
         try:
-            answer = self._sent("PutObject", arguments, body, sha256)
+            # named beside the checksum itself, which servers want for objects that are locked
+            answer = self._sent("PutObject", {**arguments, "ChecksumAlgorithm": "SHA256"}, body, sha256)
         except _Present:
             return None
         return StoredObject(key, len(body), sha256, attributes.source_etag, _etag(answer))
