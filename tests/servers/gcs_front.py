@@ -15,15 +15,16 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
 
 import google_crc32c
+
+from tests.servers.http import Handler, Server
 
 QUANTUM = 256 * 1024
 UPLOADS = re.compile(r"/upload/storage/v1/b/([^/]+)/o")
@@ -51,11 +52,6 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
 class GcsFront:
     """Serves on a loopback port.
 
@@ -66,7 +62,7 @@ class GcsFront:
     def __init__(self, upstream: int) -> None:
         self.sessions: dict[str, Session] = {}
         self._upstream = upstream
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = Server(("127.0.0.1", 0), _handler(self))
 
     @property
     def port(self) -> int:
@@ -205,11 +201,8 @@ def gcs_front(upstream: int) -> Iterator[GcsFront]:
         thread.join()
 
 
-def _handler(front: GcsFront) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+def _handler(front: GcsFront) -> type[Handler]:
+    class Exchange(Handler):
         def _exchange(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
@@ -227,14 +220,7 @@ def _handler(front: GcsFront) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _exchange
 
-        def handle(self) -> None:
-            with suppress(ConnectionError):  # the client was killed
-                super().handle()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    return Handler
+    return Exchange
 
 
 def _error(status: int, message: str) -> Answer:

@@ -10,17 +10,13 @@ import select
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.servers.http import Handler, Server
 
 _HOP_BY_HOP = {"connection", "expect", "transfer-encoding", "keep-alive"}
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class HoldingProxy:
     def __init__(self, upstream: int) -> None:
         self.passed: list[str] = []
         self._upstream = upstream
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = Server(("127.0.0.1", 0), self._handler())
         self._lock = threading.Lock()
         self._wanted: tuple[str, bool, int] | None = None
         self._held = threading.Event()
@@ -117,10 +113,8 @@ class HoldingProxy:
             self._held.set()
         self._released.wait()
 
-    def _handler(proxy) -> type[BaseHTTPRequestHandler]:  # the handler's ``self`` comes below
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+    def _handler(proxy) -> type[Handler]:  # the handler's ``self`` comes below
+        class Exchange(Handler):
             def _exchange(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 words = f"{self.command} {self.path}"
@@ -163,14 +157,7 @@ class HoldingProxy:
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _exchange
 
-            def handle(self) -> None:
-                with suppress(ConnectionError):  # the client was killed
-                    super().handle()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        return Handler
+        return Exchange
 
 
 @contextmanager

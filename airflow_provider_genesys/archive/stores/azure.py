@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
 from os.path import commonprefix
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,10 +19,10 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobBlock, BlobProperties, BlobServiceClient, ContainerClient, ContentSettings
 from azure.storage.blob import ExponentialRetry as Retry
 from requests import Session
-from requests.adapters import HTTPAdapter
 
 from airflow_provider_genesys.archive.redaction import redact_urllib3
 from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
+from airflow_provider_genesys.archive.stores.sending import Readable, widen
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing
 from airflow_provider_genesys.export.model import StoredObject
 
@@ -34,8 +33,8 @@ KEPT_OPTIONS = ("connection_verify", "connection_cert")
 """Extras of an Airflow connection that say how to connect, beside ``proxies``."""
 
 _MOST_BLOCKS = 50_000
-_BLOCK = 256 * 1024
-"""Bytes that are read of a part, and sent, at a time."""
+_COPIED = 1024 * 1024
+"""Bytes: the client copies what goes up in one request; what is larger goes up as a block, by two requests."""
 _LOOK_UPS_PER_PAGE = 20
 """A page is worth reading as long as it spares so many look-ups of one object."""
 _LOOK_UPS_AT_ONCE = 16
@@ -120,6 +119,8 @@ class AzureStore:
     def put(
         self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
     ) -> StoredObject | None:
+        if len(body) > _COPIED:
+            return self._put_as_block(key, body, attributes, sha256, overwrite)
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
         try:
             with self._asking():
@@ -133,14 +134,16 @@ class AzureStore:
                 )
         except _Present:
             # blocks that a killed writer left may be taken for an object here, though not where a block list is put
-            return None if self.find(key) else self._put_as_block(key, body, attributes, sha256)
+            return None if self.find(key) else self._put_as_block(key, body, attributes, sha256, overwrite)
         return StoredObject(key, len(body), sha256, attributes.source_etag, f"md5:{md5.hex()}")
 
     def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
         return _AzureUpload(self, key, attributes, max(PART, -(-(size or 0) // _MOST_BLOCKS)), overwrite)
 
-    def _put_as_block(self, key: str, body: Bytes, attributes: Attributes, sha256: str) -> StoredObject | None:
-        upload = self.begin(key, attributes)
+    def _put_as_block(
+        self, key: str, body: Bytes, attributes: Attributes, sha256: str, overwrite: bool
+    ) -> StoredObject | None:
+        upload = self.begin(key, attributes, overwrite=overwrite)
         upload.put_part(1, body)
         return upload.complete(sha256)
 
@@ -196,7 +199,7 @@ class _AzureUpload:
         self._sizes: dict[int, int] = {}
 
     def put_part(self, number: int, body: Bytes) -> None:
-        with self._store._asking(), _Readable(body) as part:
+        with self._store._asking(), Readable(body) as part:
             self._store._blob(self._key).stage_block(
                 self._block(number),
                 part,
@@ -227,38 +230,6 @@ class _AzureUpload:
         return f"{self._writer}-{number:05}"
 
 
-class _Readable(RawIOBase):
-    """A part as the client takes it, without a copy: a file. Closed, it holds on to nothing."""
-
-    def __init__(self, body: Bytes) -> None:
-        super().__init__()
-        self._body = memoryview(body)
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: len(self._body)}[whence]
-        return self._at
-
-    def close(self) -> None:
-        self._body.release()
-        super().close()
-
-    def readinto(self, buffer: Any) -> int:
-        taken = self._body[self._at : self._at + len(buffer)]
-        buffer[: len(taken)] = taken
-        self._at += len(taken)
-        return len(taken)
-
-
 class _Absent(ExportFailed):
     """There is no such object."""
 
@@ -284,13 +255,8 @@ def container_client(
     :param options: the Airflow connection's extras, of which :data:`KEPT_OPTIONS` and ``proxies`` are kept.
     """
     options = options or {}
-    session = Session()
-    for scheme in ("https://", "http://"):
-        adapter = HTTPAdapter()
-        adapter.init_poolmanager(connections=2, maxsize=connections, blocksize=_BLOCK)
-        session.mount(scheme, adapter)
     transport = RequestsTransport(
-        session=session,
+        session=widen(Session(), connections),
         connection_timeout=10,
         read_timeout=60,
         **{name: options[name] for name in KEPT_OPTIONS if name in options},

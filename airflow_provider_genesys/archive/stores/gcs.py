@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from os.path import commonprefix
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import google_crc32c
 from google.api_core.exceptions import GoogleAPICallError, RetryError, from_http_response
@@ -15,10 +18,10 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Blob, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException, Response
-from requests.adapters import HTTPAdapter
 
 from airflow_provider_genesys.archive.redaction import redact_urllib3
 from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
+from airflow_provider_genesys.archive.stores.sending import Readable, widen
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing
 from airflow_provider_genesys.export.model import StoredObject
 
@@ -108,14 +111,13 @@ class GcsStore:
     def put(
         self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
     ) -> StoredObject | None:
-        blob, body = self._blob(key, attributes, sha256), bytes(body)
-        checksum = google_crc32c.Checksum(body)
+        blob = self._blob(key, attributes, sha256)
+        checksum = google_crc32c.Checksum()
+        _update(checksum, body)
         blob.crc32c = _base64(checksum)
         try:
             with self._asking("storage.objects.create"):
-                blob.upload_from_string(
-                    body, attributes.media_type, checksum=None, **_condition(overwrite), **self._options
-                )
+                self._insert(blob, body, attributes.media_type, overwrite)
         except _Present:
             return None
         self._prove(blob, key, len(body), checksum)
@@ -134,6 +136,33 @@ class GcsStore:
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         """Nothing: an upload that was not completed can't be seen or listed, and is gone after a week by itself."""
+
+    def _insert(self, blob: Blob, body: Bytes, media_type: str, overwrite: bool) -> None:
+        """Store a blob by one request (JSON API, Objects: insert, multipart), as the client does, which copies it."""
+        boundary = uuid4().hex
+        metadata = {"name": blob.name, "metadata": blob.metadata, "crc32c": blob.crc32c}
+        head = (
+            f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(metadata)}\r\n"
+            f"--{boundary}\r\nContent-Type: {media_type}\r\n\r\n"
+        )
+        url = f"{self._client.api_endpoint}/upload/storage/v1/b/{quote(self._bucket.name)}/o"
+        condition = {} if overwrite else {"ifGenerationMatch": 0}
+
+        def send() -> Any:
+            with Readable(head.encode(), body, f"\r\n--{boundary}--\r\n".encode()) as content:
+                answer = self._client._http.post(
+                    url,
+                    params={"uploadType": "multipart", **condition},
+                    data=content,
+                    headers={"Content-Type": f'multipart/related; boundary="{boundary}"'},
+                    timeout=_TIMEOUT,
+                )
+            if answer.status_code != 200:
+                raise from_http_response(answer)
+            return answer.json()
+
+        retry = self._options["retry"]
+        blob._set_properties((retry(send) if retry else send)())
 
     def _looked_up(self, key: str) -> Blob | None:
         blob = self._blob(key)
@@ -253,8 +282,7 @@ class _GcsUpload:
             if self._url is not None:
                 self._send(start, sent)
             self._rest = bytes(view[whole:])
-            for at in range(0, len(view), QUANTUM):  # it takes nothing but bytes, and a part is not to be copied
-                self._checksum.update(bytes(view[at : at + QUANTUM]))
+        _update(self._checksum, body)
         self._number, self._size = number, start + len(body)
 
     def complete(self, sha256: str) -> StoredObject | None:
@@ -340,8 +368,7 @@ def sized(client: Client, connections: int) -> Client:
 
     :param connections: threads.
     """
-    client._http.mount("https://", HTTPAdapter(pool_maxsize=connections))
-    client._http.mount("http://", HTTPAdapter(pool_maxsize=connections))
+    widen(client._http, connections)
     return client
 
 
@@ -352,6 +379,13 @@ def _condition(overwrite: bool) -> dict[str, int]:
 def _stored(key: str, blob: Blob) -> StoredObject:
     known = blob.metadata or {}
     return StoredObject(key, blob.size, known.get(_SHA256), known.get(_ETAG), f"crc32c:{blob.crc32c}")
+
+
+def _update(checksum: google_crc32c.Checksum, body: Bytes) -> None:
+    """Piece by piece, since it takes nothing but ``bytes``, and a part is not to be copied."""
+    with memoryview(body) as view:
+        for at in range(0, len(view), QUANTUM):
+            checksum.update(bytes(view[at : at + QUANTUM]))
 
 
 def _base64(checksum: google_crc32c.Checksum) -> str:

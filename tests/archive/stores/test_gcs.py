@@ -167,4 +167,5 @@ def test_credentials_that_are_refused_are_no_passing_fault(gcs_site: GcsSite) ->
 
 def test_as_many_connections_are_kept_as_there_are_threads(gcs_site: GcsSite) -> None:
     client: Client = sized(gcs_site.server.client(), 23)
-    assert {client._http.get_adapter(url)._pool_maxsize for url in ("https://a", "http://a")} == {23}
+    pools = [client._http.get_adapter(url).poolmanager for url in ("https://a", "http://a")]
+    assert [pool.connection_pool_kw["maxsize"] for pool in pools] == [23, 23]
