@@ -150,7 +150,8 @@ def test_a_gs_destination_takes_its_airflow_connection(
         assert archive.destination == "gs://calls/p"
         assert archive._store.find("nothing") is None
         assert archive._store._client.project == conn_id
-        assert archive._store._client._http.get_adapter("https://storage")._pool_maxsize == 33, "23 recordings, and 10 parts"
+        connections = archive._store._client._http.get_adapter("https://storage")._pool_maxsize
+        assert connections == 33, "23 recordings, and 10 parts"
 
 
 def test_an_abfs_destination_takes_its_airflow_connection(
