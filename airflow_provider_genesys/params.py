@@ -26,9 +26,9 @@ _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
         "Where recordings lie below the destination: `recordings/{date}/{queue_id}/{recording_id}.{ext}`",
     ),
     "media_format": (
-        None,
-        {"type": ["null", "string"], "enum": [None, "mp3", "wav", "original"]},
-        "What recordings are converted to; null is the API's default: mp3 with `guide`, original with `batch`",
+        "auto",
+        {"type": "string", "enum": ["auto", "mp3", "wav", "original"]},
+        "What recordings are converted to; `auto` is mp3 with `guide`, original with the published APIs",
     ),
     "media": (
         ["audio"],

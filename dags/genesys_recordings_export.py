@@ -36,7 +36,7 @@ POOL = os.environ.get("GENESYS_EXPORT_POOL", "default_pool")
 
 INTERVAL = {"start": "{{ params.start or '' }}", "end": "{{ params.end or '' }}"}
 SELECTION = {
-    "media_format": "{{ params.media_format or '' }}",
+    "media_format": "{{ params.media_format }}",
     "media": "{{ params.media | tojson }}",
     "filters": "{{ params.filters | tojson }}",
 }

@@ -11,7 +11,7 @@ from airflow_provider_genesys.params import export_params
 DEFAULTS: dict[str, Any] = {
     "destination": "file:///tmp/genesys-archive",
     "key_template": "recordings/{recording_id}.{ext}",
-    "media_format": None,
+    "media_format": "auto",
     "media": ["audio"],
     "max_recordings_per_job": 5000,
     "filters": {},
@@ -44,7 +44,6 @@ def test_every_param_says_what_it_is_for() -> None:
         ("destination", "abfs://wasb_archive@calls/genesys", "abfs://wasb_archive@calls/genesys"),
         ("media_format", "wav", "wav"),
         ("media_format", "original", "original"),
-        ("media_format", "", None),
         ("media", '["audio", "screen"]', ["audio", "screen"]),
         ("max_recordings_per_job", "250", 250),
         ("filters", '{"queueId": ["a", "b"]}', {"queueId": ["a", "b"]}),
@@ -97,6 +96,7 @@ def test_what_is_no_json_is_refused_at_parse_by_the_variables_name(name: str, te
         ("key_template", ""),
         ("key_template", "receipts/{recording_id}.{ext}"),
         ("media_format", "default"),
+        ("media_format", ""),
         ("media", '["video"]'),
         ("max_recordings_per_job", "0"),
         ("max_recordings_per_job", "2.5"),
@@ -121,6 +121,7 @@ def test_a_wrong_default_is_refused_at_parse_by_the_variables_name(name: str, te
     ("name", "value"),
     [
         ("media_format", "default"),
+        ("media_format", None),
         ("media", []),
         ("media_format", "ogg"),
         ("destination", "ftp://host/archive"),

@@ -21,7 +21,7 @@ from airflow_provider_genesys.api.manifest import Manifests
 from airflow_provider_genesys.api.selection import WRITTEN, check_selection
 from airflow_provider_genesys.api.settings import RecordingSettings
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.model import AUDIO, ExportJob, ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.export.model import AUDIO, AUTO, ExportJob, ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.planning import check_availability
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class BatchApi:
         self._conversations = ConversationRecordings(client, self._settings, clock)
 
     def checked(self, request: ExportRequest) -> ExportRequest:
-        """The request, in the original format unless it says otherwise.
+        """The request, in the original format unless it says another one.
 
         :raises InvalidInput: for what this API can't be asked for.
         """
@@ -71,7 +71,7 @@ class BatchApi:
             raise InvalidInput(
                 f"media_format {request.media_format!r} is one of audio alone: say 'original' for {list(request.media)}"
             )
-        return request if request.media_format else replace(request, media_format="original")
+        return replace(request, media_format="original") if request.media_format in ("", AUTO) else request
 
     def available_until(self) -> float:
         """Until when analytics knows what was recorded, epoch seconds: its data lake trails by up to a day."""

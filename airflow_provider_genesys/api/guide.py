@@ -13,6 +13,7 @@ from airflow_provider_genesys.api.errors import ApiRefused, Call, without_secret
 from airflow_provider_genesys.export.errors import InvalidInput, OutcomeUnknown, Passing
 from airflow_provider_genesys.export.model import (
     AUDIO,
+    AUTO,
     ExportJob,
     ExportRequest,
     ExportWindow,
@@ -40,10 +41,13 @@ class GuideApi:
         self._client = client
 
     def checked(self, request: ExportRequest) -> ExportRequest:
-        """The request, as mp3 unless it says otherwise.
+        """The request, as mp3 where it says ``auto``.
 
-        :raises InvalidInput: for what this API can't be asked for.
+        :raises InvalidInput: for what this API can't be asked for, and where no format is said: the platform would give
+            its raw container, which can't be decoded (guide, section 1).
         """
+        if not request.media_format:
+            raise InvalidInput("media_format is missing: say mp3 or wav explicitly")
         if request.media_format == "original":
             raise InvalidInput(
                 "media_format is 'original', which the guide's API can't be asked for: say mp3 or wav, or set the "
@@ -53,7 +57,7 @@ class GuideApi:
             raise InvalidInput("the guide's API has calls only: leave 'media' out, or set 'export_api' to batch")
         if own := {"dateFrom", "dateTo"} & request.filters.keys():
             raise InvalidInput(f"filters must not say {' or '.join(sorted(own))}: the window does")
-        return request if request.media_format else replace(request, media_format="mp3")
+        return replace(request, media_format="mp3") if request.media_format == AUTO else request
 
     def available_until(self) -> None:
         """Nothing is known of any lag: planning waits as long as it is told to."""

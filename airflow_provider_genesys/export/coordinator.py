@@ -105,7 +105,7 @@ class Coordinator:
     ) -> ExportRequest:
         """What is asked of this coordinator's organisation for a window.
 
-        :param media_format: empty for the API's own default.
+        :param media_format: empty where none is said, which not every API takes.
         :raises InvalidInput: for what the organisation's API can't be asked for.
         """
         return self.api.checked(ExportRequest(self.organisation, window, media_format, filters or {}, tuple(media)))

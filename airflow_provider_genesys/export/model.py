@@ -22,6 +22,9 @@ MAX_RESUBMISSIONS = 3
 AUDIO = ("audio",)
 """The media that are exported unless a request says otherwise."""
 
+AUTO = "auto"
+"""The media format that leaves the choice to the connection's API."""
+
 
 @dataclass(frozen=True, order=True)
 class ExportWindow:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, Passing
-from airflow_provider_genesys.export.model import AUDIO
+from airflow_provider_genesys.export.model import AUDIO, AUTO
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
 from airflow_provider_genesys.versions import DateTimeTrigger
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_genesys.export.coordinator import Coordinator
     from airflow_provider_genesys.export.leases import Held
 
-MEDIA_FORMATS = ("mp3", "wav", "original")
+MEDIA_FORMATS = (AUTO, "mp3", "wav", "original")
 
 LONGEST_NAP = 180.0
 """Seconds that a task sleeps for at most; told to wait longer, it is deferred until then, and no retry is used."""
@@ -189,7 +189,7 @@ def airflow_errors() -> Iterator[None]:
 
 
 def media_format_of(value: Any) -> str:
-    """A media format that can be asked for; empty for the default of the connection's API.
+    """A media format that can be asked for; empty where none is said, which is for the API to take or to refuse.
 
     :raises InvalidInput: for another one, ``default`` among them: the platform's raw container can't be decoded (guide,
         section 1).

@@ -48,8 +48,8 @@ _MISSING_SHOWN = 20
 class _SelectingOperator(ExportOperator):
     """A step that says what is selected.
 
-    :param media_format: ``mp3``, ``wav`` or ``original``; without one the default of the connection's API, which is mp3
-        for ``guide`` and original for ``batch`` (templated).
+    :param media_format: ``mp3``, ``wav``, ``original``, or ``auto``: mp3 with ``guide``, original with the others. With
+        ``guide`` it must be said (guide, section 1), with the others it is ``auto`` by default (templated).
     :param filters: a JSON object, or its text: with ``guide`` merged into the job's ``filter``; with ``batch`` any of
         ``queueId``, ``userId``, ``divisionId``, ``direction``, ``wrapUpCode``, ``minDurationSeconds`` (templated).
     :param media: with ``batch``, one or several of ``audio``, ``screen``, ``chat``, ``email``, ``message`` (templated).

@@ -394,11 +394,11 @@ def test_a_window_that_the_data_lake_does_not_reach_is_not_looked_for(batch: Bui
 # -- what can be asked for -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("media_format", ["", "original", "mp3", "wav"])
+@pytest.mark.parametrize("media_format", ["", "auto", "original", "mp3", "wav"])
 def test_formats(batch: Build, media_format: str) -> None:
     api, simulator = batch()
     asked = api.checked(replace(REQUEST, media_format=media_format))
-    assert asked.media_format == (media_format or "original")
+    assert asked.media_format == (media_format if media_format in ("mp3", "wav") else "original")
     assert not simulator.stats.requests
 
 

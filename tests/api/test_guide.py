@@ -379,7 +379,7 @@ def test_every_fault_of_the_wire_is_one_of_the_domains(
 # -- what can be asked for -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("media_format", "asked"), [("", "mp3"), ("mp3", "mp3"), ("wav", "wav")])
+@pytest.mark.parametrize(("media_format", "asked"), [("auto", "mp3"), ("mp3", "mp3"), ("wav", "wav")])
 def test_mp3_is_the_usual_format(rude_api: GuideApi, media_format: str, asked: str) -> None:
     assert rude_api.checked(replace(REQUEST, media_format=media_format)).media_format == asked
 
@@ -387,6 +387,7 @@ def test_mp3_is_the_usual_format(rude_api: GuideApi, media_format: str, asked: s
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"media_format": ""}, "media_format is missing: say mp3 or wav explicitly"),
         ({"media_format": "original"}, "'original', which the guide's API can't be asked for: say mp3 or wav"),
         ({"media": ("audio", "screen")}, "has calls only"),
         ({"filters": {"dateFrom": "2024-05-01T00:00:00Z"}}, "must not say dateFrom"),

@@ -20,13 +20,13 @@ class Way:
     """An API and a format.
 
     :param export_api: the connection's extra.
-    :param media_format: the DAG's param; None for the API's own.
+    :param media_format: the DAG's param.
     :param files: the names and bytes of all files of a day (days since 1970).
     :param jobs: how many jobs the platform has made.
     """
 
     export_api: str
-    media_format: str | None
+    media_format: str
     files: Callable[[Universe, int], Files]
     jobs: Callable[[Simulator], int]
 
@@ -74,7 +74,7 @@ def _sha256(body: Body) -> str:
 
 
 GUIDE = Way("guide", "mp3", _calls, lambda simulator: len(simulator.jobs))
-BATCH = Way("batch", None, _originals, lambda simulator: len(simulator.batches))
+BATCH = Way("batch", "auto", _originals, lambda simulator: len(simulator.batches))
 TRANSCODED = Way("batch", "mp3", _transcoded, lambda simulator: 0)
 
 WAYS = {"guide": GUIDE, "batch": BATCH, "transcoded": TRANSCODED}

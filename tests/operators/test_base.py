@@ -113,8 +113,8 @@ def test_an_error_of_somebody_else_is_left_alone() -> None:
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("value", ["mp3", "wav", "original", ""])
-def test_a_media_format_is_said_explicitly_or_is_the_apis_own(value: str) -> None:
+@pytest.mark.parametrize("value", ["auto", "mp3", "wav", "original", ""])
+def test_a_media_format_is_one_that_is_known_or_none(value: str) -> None:
     assert media_format_of(value) == value
     assert media_format_of(None) == ""
 

@@ -75,7 +75,7 @@ def test_a_window_without_recordings_has_no_job_and_is_archived(batch: Build) ->
     assert receipt.read_bytes() == b""
 
 
-@pytest.mark.parametrize("media_format", [None, "original"])
+@pytest.mark.parametrize("media_format", [None, "auto", "original"])
 def test_what_was_recorded_is_kept_as_it_is_unless_a_format_is_said(batch: Build, media_format: str | None) -> None:
     platform = batch()
     job_ids = platform.submitting(media_format=media_format).execute(context_of())

@@ -44,6 +44,8 @@ def test_force_begins_afresh_once_in_a_run(rig: Callable[..., Rig]) -> None:
     ("arguments", "complaint"),
     [
         ({"media_format": "default"}, "say mp3 or wav explicitly"),
+        ({"media_format": None}, "media_format is missing: say mp3 or wav"),
+        ({"media_format": ""}, "media_format is missing: say mp3 or wav"),
         ({"media_format": "original"}, "which the guide's API can't be asked for: say mp3 or wav"),
         ({"media": ["screen"]}, "the guide's API has calls only"),
         ({"media": "[screen"}, "media must be a list"),
@@ -74,9 +76,9 @@ def test_a_refused_job_ends_the_task_with_the_platforms_words(rig: Callable[...,
         platform.submit(context_of())
 
 
-def test_a_format_that_is_not_said_is_the_apis_own(rig: Callable[..., Rig]) -> None:
+def test_an_automatic_format_is_mp3(rig: Callable[..., Rig]) -> None:
     platform = rig()
-    for media_format in (None, "", "mp3"):
+    for media_format in ("auto", "mp3"):
         platform.submitting(media_format=media_format).execute(context_of())
     (job,) = platform.simulator.jobs
     assert job.media_format == "mp3"
