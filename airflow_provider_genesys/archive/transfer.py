@@ -105,6 +105,7 @@ def transfer(
     progress = Progress(len(recordings))
     reins = Reins(proceed, progress)
     waiting = iter(recordings)
+    started: SimpleQueue[Recording | None] = SimpleQueue()
     ended: SimpleQueue[tuple[Recording, Outcome | None]] = SimpleQueue()
     running = 0
 
@@ -123,14 +124,17 @@ def transfer(
             reins.end(error)
             return None
 
-    def run(recording: Recording) -> None:
-        ended.put((recording, outcome(recording)))
+    def work() -> None:
+        while recording := started.get():
+            ended.put((recording, outcome(recording)))
 
     with ThreadPoolExecutor(concurrency, thread_name_prefix="recording") as threads:
         try:
+            for _ in range(min(concurrency, len(recordings))):
+                threads.submit(work)
             while True:
                 while not reins.are_pulled and running < concurrency and (recording := next(waiting, None)):
-                    threads.submit(run, recording)
+                    started.put(recording)
                     running += 1
                 if not running:
                     break
@@ -147,6 +151,8 @@ def transfer(
                     logger.info("%s", str(progress))
         finally:
             reins.abandon()
+            for _ in range(concurrency):
+                started.put(None)
     logger.info("%s", str(progress))
     if reins.cause:
         raise reins.cause
