@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urljoin
 
 import certifi
@@ -29,7 +31,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
-from urllib3.util import parse_url
+from urllib3.util import Url, parse_url
 
 from airflow_provider_genesys.archive.checksums import Digest
 from airflow_provider_genesys.archive.guard import check_resolved, guarded
@@ -38,6 +40,9 @@ from airflow_provider_genesys.export.errors import InvalidInput, Passing, Refuse
 
 MAX_REDIRECTS = 3
 _CHUNK = 256 * 1024
+_HOSTS = 8
+"""Whose pools of connections are at hand."""
+
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "airflow-provider-genesys"}
 _PASSING_STATUSES = {408, 425, 429}
 _EXPIRED_CODES = {"ExpiredToken", "TokenRefreshRequired"}
@@ -182,7 +187,8 @@ class Downloader:
         self._allow_private = allow_private
         self._proxied = proxy is not None
         pool = _pool(proxy, _trust(verify), Timeout(connect=timeout, read=timeout), connections)
-        self._pool = pool if allow_private or self._proxied else guarded(pool)
+        self._pools = pool if allow_private or self._proxied else guarded(pool)
+        self._pool_of = lru_cache(_HOSTS)(self._pools.connection_from_host)
 
     def open(self, url: str, span: range | None = None, validator: str | None = None) -> Body:
         """Send one GET, follow up to three redirects, and give the body.
@@ -216,11 +222,9 @@ class Downloader:
         if validator:
             headers["If-Match"] = validator
         for _ in range(MAX_REDIRECTS + 1):
-            host = self._checked_host(url)
+            parts, host = self._checked(url)
             try:
-                response = self._pool.request(
-                    "GET", url, headers=headers, preload_content=False, redirect=False, retries=False
-                )
+                response = self._asked(parts, headers)
             except LocationValueError:
                 raise Refused(f"the recording's URL ({host}) can't be read") from None
             except (HTTPError, HTTPException, OSError) as error:
@@ -232,7 +236,15 @@ class Downloader:
             url = _redirected(url, location, host)
         raise Refused(f"more than {MAX_REDIRECTS} redirects, the last one from {host}")
 
-    def _checked_host(self, url: str) -> str:
+    def _asked(self, url: Url, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        options: dict[str, Any] = {"headers": headers, "preload_content": False, "redirect": False, "retries": False}
+        if self._proxied:  # which may want to be told otherwise
+            return self._pools.urlopen("GET", url.url, **options)
+        pool = self._pool_of(url.host, url.port, url.scheme)
+        return pool.urlopen("GET", url.request_uri, assert_same_host=False, **options)
+
+    def _checked(self, url: str) -> tuple[Url, str]:
+        """A URL's parts, and its host in words."""
         try:
             parts = parse_url(url)  # as the pool will read it: two parsers can be made to see two hosts
         except LocationValueError:
@@ -247,7 +259,7 @@ class Downloader:
             raise Refused("the recording's URL names no host")
         if self._proxied and not self._allow_private:
             check_resolved(host, parts.port or 443)
-        return host
+        return parts, host
 
 
 def _redirected(url: str, location: str, host: str) -> str:

@@ -240,8 +240,8 @@ class _Parts(AbstractContextManager["_Parts", None]):
         return self._fault is not None
 
     def take(self, start: int, size: int) -> _Piece:
-        """Memory for the next part, as soon as there is some."""
-        self._taken = _Piece(start, self._relay.buffers.take(size))
+        """Memory for the next part, as soon as there is some; as much for a last one, so that it does for others."""
+        self._taken = _Piece(start, self._relay.buffers.take(self.size)[:size])
         return self._taken
 
     def send(self, fill: Callable[[], None] = lambda: None) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 
 from airflow_provider_genesys.archive.progress import Progress
 from airflow_provider_genesys.archive.retries import Retries
@@ -104,7 +105,9 @@ def transfer(
     progress = Progress(len(recordings))
     reins = Reins(proceed, progress)
     waiting = iter(recordings)
-    running: dict[Future[Outcome | None], Recording] = {}
+    started: SimpleQueue[Recording | None] = SimpleQueue()
+    ended: SimpleQueue[tuple[Recording, Outcome | None]] = SimpleQueue()
+    running = 0
 
     def outcome(recording: Recording) -> Outcome | None:
         what = f"recording {recording.recording_id}"
@@ -121,23 +124,35 @@ def transfer(
             reins.end(error)
             return None
 
+    def work() -> None:
+        while recording := started.get():
+            ended.put((recording, outcome(recording)))
+
     with ThreadPoolExecutor(concurrency, thread_name_prefix="recording") as threads:
         try:
+            for _ in range(min(concurrency, len(recordings))):
+                threads.submit(work)
             while True:
-                while not reins.are_pulled and len(running) < concurrency and (recording := next(waiting, None)):
-                    running[threads.submit(outcome, recording)] = recording
+                while not reins.are_pulled and running < concurrency and (recording := next(waiting, None)):
+                    started.put(recording)
+                    running += 1
                 if not running:
                     break
-                done, _ = wait(running, timeout=PROGRESS_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    recording, ended = running.pop(future), future.result()
-                    if ended is not None:
-                        progress.ended(archived=isinstance(ended, StoredObject))
-                        yield recording, ended
+                try:
+                    recording, found = ended.get(timeout=PROGRESS_SECONDS)
+                except Empty:
+                    pass
+                else:
+                    running -= 1
+                    if found is not None:
+                        progress.ended(archived=isinstance(found, StoredObject))
+                        yield recording, found
                 if progress.due(PROGRESS_SECONDS):
                     logger.info("%s", str(progress))
         finally:
             reins.abandon()
+            for _ in range(concurrency):
+                started.put(None)
     logger.info("%s", str(progress))
     if reins.cause:
         raise reins.cause

@@ -10,6 +10,7 @@ through boto3 once more, for its retries and its words.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,11 +20,15 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSPreparedRequest, AWSRequest, HeadersDict
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 
 _VERSIONS = ("s3v4", "v4")
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+"""In the place of a body's SHA-256, where TLS protects it and the store checks another sum of it."""
+
 _HEADERS = {
+    "ChecksumCRC32": "x-amz-checksum-crc32",
     "ChecksumSHA256": "x-amz-checksum-sha256",
     "ContentLength": "Content-Length",
     "ContentType": "Content-Type",
@@ -31,6 +36,7 @@ _HEADERS = {
 }
 _QUERY = {"PartNumber": "partNumber", "UploadId": "uploadId"}
 _OWN_HEADERS = {
+    "x-amz-checksum-crc32",
     "x-amz-checksum-sha256",
     "x-amz-content-sha256",
     "x-amz-date",
@@ -50,17 +56,21 @@ class _Way:
 
     :param base: the URL that a quoted key is appended to.
     :param headers: options of the upload, and who asks.
+    :param signed_headers: those of them that are signed, and the host, by names in lower case.
+    :param signs_bodies: whether bodies have to be signed.
     """
 
     base: str
     headers: Mapping[str, str]
+    signed_headers: Mapping[str, str]
+    signs_bodies: bool
     region: str
     service: str
     signer: Any
     session: Any
 
 
-_UNKNOWN = _Way("", {}, "", "", None, None)
+_UNKNOWN = _Way("", {}, {}, True, "", "", None, None)
 
 
 class DirectPuts:
@@ -76,12 +86,12 @@ class DirectPuts:
         client.meta.events.register("before-sign.s3", self._before_sign)
         client.meta.events.register("needs-retry.s3", self._answered)
 
-    def send(self, operation: str, arguments: Mapping[str, Any], sha256: str) -> Mapping[str, Any]:
+    def send(self, operation: str, arguments: Mapping[str, Any], sha256: str | None = None) -> Mapping[str, Any]:
         """Send one PUT, as the client's method would.
 
         :param operation: ``PutObject`` or ``UploadPart``.
         :param arguments: the method's, with bytes for a body.
-        :param sha256: the body's, hexadecimal; it is signed.
+        :param sha256: the body's, hexadecimal, which is signed; where it is not known, only what has to be signed is.
         :return: the answer, of which the ``ETag`` is certain.
         """
         way, answer = self._ways.get(operation, _UNKNOWN), None
@@ -126,11 +136,17 @@ class DirectPuts:
         signing = request.context.get("signing", {})
         base = request.url.partition("?")[0].removesuffix(_quoted(self._here.key))
         is_plain = signature_version in _VERSIONS and base.endswith("/") and not signing.keys() & _SPECIAL
+        headers = {name: value for name, value in request.headers.items() if _is_common(name)}
+        service, region = signing.get("signing_name") or signing_name, signing.get("region") or region_name
         self._here.request = is_plain and {
             "base": base,
-            "headers": {name: value for name, value in request.headers.items() if _is_common(name)},
-            "region": signing.get("region") or region_name,
-            "service": signing.get("signing_name") or signing_name,
+            "headers": headers,
+            "signed_headers": dict(
+                S3SigV4Auth(None, service, region).headers_to_sign(AWSRequest("PUT", base, headers)).items()
+            ),
+            "signs_bodies": not base.startswith("https:") or _wants_signed_bodies(request.context.get("client_config")),
+            "region": region,
+            "service": service,
             "signer": request_signer,
         }
 
@@ -170,26 +186,51 @@ class _Reader(RawIOBase):
 
 
 class _Signed(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
-    """Signs a body's SHA-256 that is known already."""
+    """Signs a request of a way, whose body's hash is known.
 
-    def __init__(self, credentials: Any, service: str, region: str, sha256: str) -> None:
-        super().__init__(credentials, service, region)
-        self._known = sha256
+    What is signed and how is botocore's. It would gather the headers twice, each time as those of an e-mail, which
+    takes most of a signature's time: here they are gathered once, as what they are.
+    """
+
+    def __init__(self, credentials: Any, way: _Way, payload: str) -> None:
+        super().__init__(credentials, way.service, way.region)
+        self._way = way
+        self._payload = payload
+        self._to_sign = _Headers()
+
+    def headers_to_sign(self, request: Any) -> _Headers:
+        if not self._to_sign:
+            own = {name.lower(): value for name, value in request.headers.items() if name not in self._way.headers}
+            self._to_sign = _Headers({**self._way.signed_headers, **own})
+        return self._to_sign
 
     def payload(self, request: Any) -> str:
-        return self._known
+        return self._payload
 
 
-def _request(way: _Way, arguments: Mapping[str, Any], sha256: str) -> Any:
+class _Headers(dict[str, str]):
+    """Headers as the signer asks for them, each of which is there once."""
+
+    def get_all(self, name: str) -> list[str]:
+        return [self[name]]
+
+
+def _request(way: _Way, arguments: Mapping[str, Any], sha256: str | None) -> Any:
     body = arguments["Body"]
     own = {name: str(arguments[argument]) for argument, name in _HEADERS.items() if argument in arguments}
     metadata = {f"x-amz-meta-{name}": value for name, value in arguments.get("Metadata", {}).items()}
     query = urlencode({name: arguments[argument] for argument, name in _QUERY.items() if argument in arguments})
-    url = f"{way.base}{_quoted(arguments['Key'])}{'?' if query else ''}{query}"
-    request = AWSRequest("PUT", url, headers={**way.headers, **own, **metadata})
+    request = AWSRequest("PUT", f"{way.base}{_quoted(arguments['Key'])}{'?' if query else ''}{query}")
+    request.headers = {**way.headers, **own, **metadata}
     credentials = way.signer.get_auth_instance(way.service, way.region, _VERSIONS[0]).credentials
-    _Signed(credentials, way.service, way.region, sha256).add_auth(request)
-    return AWSPreparedRequest(request.method, request.url, HeadersDict(request.headers.items()), body, False)
+    payload = sha256 or (hashlib.sha256(body).hexdigest() if way.signs_bodies else _UNSIGNED)
+    _Signed(credentials, way, payload).add_auth(request)
+    return AWSPreparedRequest(request.method, request.url, request.headers, body, False)
+
+
+def _wants_signed_bodies(config: Any) -> bool:
+    """Whether the connection says that bodies are to be signed over TLS, too."""
+    return bool((getattr(config, "s3", None) or {}).get("payload_signing_enabled"))
 
 
 def _quoted(key: str) -> str:
