@@ -23,7 +23,7 @@ from airflow_provider_genesys.export.errors import (
     Passing,
     UrlsExpired,
 )
-from airflow_provider_genesys.export.following import Following, Progress
+from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import (
     AUDIO,
@@ -52,12 +52,13 @@ _LONGEST_WAIT_FOR_BUDGET = 180.0
 
 @dataclass(frozen=True)
 class Pace:
-    """How often the platform may be asked, and how long a window is held.
+    """How often the platform may be asked, how much at once, and how long a window is held.
 
     :param poll_interval: seconds before a job's first poll, and the least between two.
     :param max_poll_interval: the most seconds between two polls of a job.
     :param polls_per_minute: the organisation's budget for polls.
     :param lease_seconds: how long a window stays held by an orchestrator that says nothing more.
+    :param max_recordings_per_job: a job that says beforehand that it holds more is split.
     :raises InvalidInput: for a value that makes no sense.
     """
 
@@ -65,6 +66,7 @@ class Pace:
     max_poll_interval: float = 180.0
     polls_per_minute: int = 20
     lease_seconds: float = 300.0
+    max_recordings_per_job: int = MAX_RECORDINGS_PER_JOB
 
     def __post_init__(self) -> None:
         if not 0 < self.poll_interval <= self.max_poll_interval:
@@ -72,8 +74,8 @@ class Pace:
                 f"poll_interval ({self.poll_interval} s) must be above 0 and at most max_poll_interval "
                 f"({self.max_poll_interval} s)"
             )
-        if self.polls_per_minute < 1 or self.lease_seconds <= 0:
-            raise InvalidInput("polls_per_minute and lease_seconds must be above 0")
+        if self.polls_per_minute < 1 or self.lease_seconds <= 0 or self.max_recordings_per_job < 1:
+            raise InvalidInput("polls_per_minute, lease_seconds and max_recordings_per_job must be above 0")
 
 
 @dataclass(frozen=True)
@@ -356,7 +358,13 @@ class Coordinator:
     def _following(self) -> Following:
         pace = self.pace
         return Following(
-            self.api, self.ledger, self._leases, pace.polls_per_minute, pace.poll_interval, pace.max_poll_interval
+            self.api,
+            self.ledger,
+            self._leases,
+            pace.polls_per_minute,
+            pace.poll_interval,
+            pace.max_poll_interval,
+            pace.max_recordings_per_job,
         )
 
     @cached_property

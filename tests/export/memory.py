@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
 
-from airflow_provider_genesys.export.errors import ExportError, OutcomeUnknown, Passing, UrlsExpired
+from airflow_provider_genesys.export.errors import ExportError, NotYet, OutcomeUnknown, Passing, UrlsExpired
 from airflow_provider_genesys.export.model import (
     ExportJob,
     ExportRequest,
@@ -23,6 +23,7 @@ from airflow_provider_genesys.export.model import (
     Recording,
     StoredObject,
 )
+from airflow_provider_genesys.export.ports import ExportApi
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SIGNATURE = "signature-that-nobody-may-see"
@@ -61,6 +62,7 @@ class Fate:
     :param manifest: ids that the manifest lists; None: those of the job.
     :param manifest_reads: whether the manifest has a known form.
     :param has_manifest: whether the job has a URL of a manifest at all.
+    :param prepares: seconds until a job that waits to be started is ready; its ``seconds`` begin when it is.
     """
 
     ends: JobStatus = JobStatus.COMPLETED
@@ -75,6 +77,7 @@ class Fate:
     manifest: tuple[str, ...] | None = None
     manifest_reads: bool = True
     has_manifest: bool = True
+    prepares: float = 0.0
 
 
 COMPLETES = Fate()
@@ -103,17 +106,30 @@ class MemoryJob:
     fate: Fate
     submitted_at: float
     polls: int = 0
+    started_at: float | None = None
+    discarded: bool = False
+    is_rehearsal: bool = False
+
+    @property
+    def ready_at(self) -> float:
+        return self.submitted_at + self.fate.prepares
 
     @property
     def ended_at(self) -> float:
-        return self.submitted_at + self.fate.seconds
+        return (self.submitted_at if self.started_at is None else self.started_at) + self.fate.seconds
+
+    def is_under_way(self, now: float) -> bool:
+        """Whether it takes a slot: it is being prepared, or is at work."""
+        if self.discarded:
+            return False
+        return now < self.ready_at or (self.started_at is not None and now < self.ended_at)
 
     @property
     def expires_at(self) -> float | None:
         return None if self.fate.lives is None else self.ended_at + self.fate.lives
 
 
-class MemoryApi:
+class MemoryApi(ExportApi):
     """An :class:`~airflow_provider_genesys.export.ports.ExportApi`: a platform with calls at given times.
 
     :param calls: id and start of every recorded call.
@@ -126,6 +142,7 @@ class MemoryApi:
     :ivar poll_faults: what the next polls raise.
     :ivar asked: how often each of the three calls was made.
     :ivar in_post: called while a ``POST`` is under way.
+    :ivar jobs_at_a_time: how many jobs may be under way; set, it makes jobs wait to be started, too, and be listed.
     """
 
     def __init__(self, clock: Clock, calls: Mapping[str, datetime]) -> None:
@@ -166,6 +183,7 @@ class MemoryApi:
 
     def submit(self, request: ExportRequest) -> str:
         self.asked["submit"] += 1
+        self._refuse_without_slot()
         fate = self.fates.popleft() if self.fates else self.usual_fate
         if fate.makes_job:
             job = MemoryJob(f"job-{next(self._numbers)}", request, fate, self._clock())
@@ -183,6 +201,8 @@ class MemoryApi:
         if job is None:
             return ExportJob(job_id, JobStatus.FAILED, "not found", error=f"Recording job {job_id} not found.")
         job.polls += 1
+        if self.jobs_at_a_time is not None and job.started_at is None:
+            return self._waiting(job)
         if self._clock() < job.ended_at:
             return ExportJob(job_id, JobStatus.RUNNING, job.fate.until_then)
         if job.fate.ends is not JobStatus.COMPLETED:
@@ -207,6 +227,61 @@ class MemoryApi:
         if not self.lot:
             return None
         return {"recordings": [{"id": one.recording_id, "queue": "claims"} for one in job.recordings]}
+
+    def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
+        if self.jobs_at_a_time is None:
+            return None
+        self.asked["orphan"] += 1
+        return next(
+            (
+                job.job_id
+                for job in self.jobs.values()
+                if job.request == request and job.job_id not in known and not (job.discarded or job.is_rehearsal)
+            ),
+            None,
+        )
+
+    def start(self, job_id: str) -> None:
+        self.asked["start"] += 1
+        self._refuse_without_slot()
+        job = self.jobs[job_id]
+        job.started_at = job.started_at or self._clock()
+
+    def discard(self, job_id: str) -> None:
+        self.asked["discard"] += 1
+        self.jobs[job_id].discarded = True
+
+    def ready(self) -> list[str]:
+        if self.jobs_at_a_time is None:
+            return []
+        now = self._clock()
+        return [
+            job.job_id
+            for job in self.jobs.values()
+            if job.ready_at <= now and job.started_at is None and not job.discarded
+        ]
+
+    def rehearse(self, request: ExportRequest) -> str | None:
+        if self.jobs_at_a_time is None:
+            return None
+        job_id = self.submit(request)
+        self.jobs[job_id].is_rehearsal = True
+        return job_id
+
+    def _waiting(self, job: MemoryJob) -> ExportJob:
+        if job.discarded:
+            return ExportJob(job.job_id, JobStatus.CANCELED, "cancelled")
+        if self._clock() < job.ready_at:
+            return ExportJob(job.job_id, JobStatus.RUNNING, "pending")
+        return ExportJob(job.job_id, JobStatus.READY, "ready", size=len(self._listed(job)))
+
+    def _refuse_without_slot(self) -> None:
+        busy = [job.job_id for job in self.jobs.values() if job.is_under_way(self._clock())]
+        if self.jobs_at_a_time is not None and len(busy) >= self.jobs_at_a_time:
+            raise NotYet(f"{', '.join(busy)} are under way")
+
+    def missing(self, request: ExportRequest, job: ExportJob) -> tuple[str, ...]:
+        return ()
 
     def vanish(self, job_id: str) -> None:
         """Let the platform forget a job."""
