@@ -10,6 +10,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Param, ParamValidationError
 
+from airflow_provider_genesys.archive.layout import DEFAULT_KEY_TEMPLATE, KEY_TEMPLATE_PATTERN
+
 PREFIX = "GENESYS_EXPORT_"
 
 _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
@@ -17,6 +19,11 @@ _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
         "file:///tmp/genesys-archive",
         {"type": "string", "pattern": r"^(s3|file)://.+"},
         "The archive's URI: `s3://conn_id@bucket/prefix` or `file:///path`",
+    ),
+    "key_template": (
+        DEFAULT_KEY_TEMPLATE,
+        {"type": "string", "pattern": KEY_TEMPLATE_PATTERN},
+        "Where recordings lie below the destination: `recordings/{date}/{queue_id}/{recording_id}.{ext}`",
     ),
     "media_format": ("mp3", {"type": "string", "enum": ["mp3", "wav"]}, "What recordings are converted to"),
     "max_recordings_per_job": (
@@ -44,6 +51,11 @@ _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
         "report",
         {"type": "string", "enum": ["report", "fail"]},
         "What becomes of a day with recordings that the platform could not provide",
+    ),
+    "verify": (
+        False,
+        {"type": "boolean"},
+        "Hold sizes and checksums of all that is stored against the receipts, too",
     ),
     "start": (None, {"type": ["null", "string"], "format": "date-time"}, "With `end`: wins over the data interval"),
     "end": (None, {"type": ["null", "string"], "format": "date-time"}, "With `start`: wins over the data interval"),

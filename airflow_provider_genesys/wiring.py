@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
+from airflow_provider_genesys.archive.layout import DEFAULT_KEY_TEMPLATE, KeyTemplate
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace
@@ -89,6 +90,7 @@ def coordinator(
     pace: dict[str, float] | None = None,
     destination: str | None = None,
     concurrency: int = 8,
+    key_template: str = DEFAULT_KEY_TEMPLATE,
 ) -> Coordinator:
     """A coordinator for a task.
 
@@ -96,10 +98,14 @@ def coordinator(
     :param pace: what is not the default of :class:`Pace`, but for the budget, which the connection states.
     :param destination: the archive's URI, for steps that need one.
     :param concurrency: downloads at a time.
-    :raises InvalidInput: for a connection or destination that can't be used, before any request.
+    :param key_template: where recordings lie.
+    :raises InvalidInput: for a connection, destination or template that can't be used, before any request.
     """
+    template = KeyTemplate(key_template)
     hook = GenesysHook(genesys_conn_id)
-    archive = _archive(hook, Destination.parse(destination), concurrency) if destination is not None else None
+    archive = None
+    if destination is not None:
+        archive = _archive(hook, Destination.parse(destination), concurrency, template)
     return _wired(hook, ledger(ledger_conn_id), owner, pace, archive)
 
 
@@ -281,7 +287,7 @@ def _s3_store(destination: Destination) -> Store:
 _STORES: dict[str, Callable[[Destination], Store]] = {"file": _file_store, "s3": _s3_store}
 
 
-def _archive(hook: GenesysHook, destination: Destination, concurrency: int) -> Archive:
+def _archive(hook: GenesysHook, destination: Destination, concurrency: int, template: KeyTemplate) -> Archive:
     settings = hook.settings
     downloader = Downloader(
         allow_private=hook.allow_private_downloads,
@@ -290,4 +296,5 @@ def _archive(hook: GenesysHook, destination: Destination, concurrency: int) -> A
         timeout=settings.timeout,
         connections=concurrency,
     )
-    return ObjectArchive(_STORES[destination.scheme](destination), downloader, concurrency=concurrency)
+    store = _STORES[destination.scheme](destination)
+    return ObjectArchive(store, downloader, concurrency=concurrency, key_template=template)

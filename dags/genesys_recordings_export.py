@@ -84,6 +84,7 @@ with DAG(
             task_id="retrieve_recordings",
             job_ids=wait.output,
             destination=DESTINATION,
+            key_template="{{ params.key_template }}",
             max_active_tis_per_dag=4,
             priority_weight=100,  # URLs expire: retrieval goes ahead of new submissions
         )
@@ -93,6 +94,7 @@ with DAG(
         windows=plan.output,
         destination=DESTINATION,
         on_unavailable="{{ params.on_unavailable }}",
+        verify="{{ params.verify }}",
         trigger_rule="all_done",
         outlets=[RECORDINGS],
         **INTERVAL,

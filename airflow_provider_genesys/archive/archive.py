@@ -5,23 +5,41 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from airflow_provider_genesys.archive import layout
 from airflow_provider_genesys.archive.audio import audio
-from airflow_provider_genesys.archive.download import Downloader
-from airflow_provider_genesys.archive.manifests import is_json, read_manifest
+from airflow_provider_genesys.archive.documents import document_at, put_document
+from airflow_provider_genesys.archive.download import Body, Downloader
+from airflow_provider_genesys.archive.index import can_write_index, write_index
+from airflow_provider_genesys.archive.layout import KeyTemplate
+from airflow_provider_genesys.archive.manifests import Scan, read_manifest
 from airflow_provider_genesys.archive.receipts import read_receipt, write_receipt
 from airflow_provider_genesys.archive.retries import Retries
-from airflow_provider_genesys.archive.stores import Store
+from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.archive.transfer import Outcome, Reins, transfer
-from airflow_provider_genesys.export.errors import Passing, Refused, WrongBody
-from airflow_provider_genesys.export.model import ExportWindow, Manifest, Receipt, ReceiptLine, Recording, StoredObject
+from airflow_provider_genesys.archive.verification import differences
+from airflow_provider_genesys.archive.writing import media_type, write_object
+from airflow_provider_genesys.export.errors import NoReceipt, Passing, Refused, WrongBody
+from airflow_provider_genesys.export.model import (
+    ExportRequest,
+    ExportWindow,
+    Manifest,
+    Receipt,
+    ReceiptLine,
+    Recording,
+    StoredObject,
+)
 
-LARGEST_MANIFEST = 512 * 1024 * 1024
-"""Bytes; a manifest is read into memory, so that there has to be a bound."""
+logger = logging.getLogger(__name__)
+
+LARGEST_MANIFEST = 8 * 1024**3
+"""Bytes; it passes as a stream, but a source that never ends has to end."""
 
 _PAGE_TYPE = re.compile(r".*\b(html|xml)\b")
 
@@ -33,31 +51,59 @@ class ObjectArchive:
     :param downloader: where they come from.
     :param concurrency: downloads at a time; each holds up to one part of its recording in memory.
     :param retries: for each recording, and for a manifest.
+    :param key_template: where recordings lie.
     """
 
     def __init__(
-        self, store: Store, downloader: Downloader, *, concurrency: int = 8, retries: Retries | None = None
+        self,
+        store: Store,
+        downloader: Downloader,
+        *,
+        concurrency: int = 8,
+        retries: Retries | None = None,
+        key_template: KeyTemplate | None = None,
     ) -> None:
         self._store = store
         self._downloader = downloader
         self._concurrency = concurrency
         self._retries = retries or Retries()
+        self._key_template = key_template or KeyTemplate()
 
     @property
     def destination(self) -> str:
         return self._store.destination
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
-        document = self._document(layout.receipt_key(window))
-        return None if document is None else read_receipt(document)
+        try:
+            lines = self.lines(window)
+            return None if lines is None else tuple(lines)
+        except NoReceipt as error:
+            logger.warning("%s in %s proves nothing: %s", layout.receipt_key(window), self.destination, error)
+            return None
+
+    def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
+        chunks = self._store.read(layout.receipt_key(window))
+        return None if chunks is None else read_receipt(chunks)
 
     def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
-        self._put_document(layout.receipt_key(window), write_receipt(receipt))
+        put_document(self._store, layout.receipt_key(window), write_receipt(receipt))
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         key = layout.report_key(interval)
-        self._put_document(key, [json.dumps(report, indent=2).encode(), b"\n"])
+        put_document(self._store, key, [json.dumps(report, indent=2).encode(), b"\n"])
         return key
+
+    @property
+    def can_index(self) -> bool:
+        return can_write_index()
+
+    def put_index(self, interval: ExportWindow, lines: Iterable[tuple[ExportRequest, ReceiptLine]]) -> str:
+        key = layout.index_key(interval)
+        put_document(self._store, key, write_index(lines))
+        return key
+
+    def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
+        return differences(self._store, lines, retries=self._retries, concurrency=self._concurrency)
 
     def fetch_manifest(self, job_id: str, url: str) -> Manifest:
         """See :meth:`~airflow_provider_genesys.export.ports.Archive.fetch_manifest`.
@@ -65,30 +111,39 @@ class ObjectArchive:
         :raises Passing: where a page, a broken body or nothing came in each of the tries.
         :raises Refused: for another 4xx than 403, and for a document beyond all bounds.
         """
-        try:
-            document = self._retries.call(f"manifest of job {job_id}", lambda: self._download_manifest(url))
-        except _Garbled as error:
-            document = error.document
-        self._put_document(layout.manifest_key(job_id), [document])
-        return read_manifest(job_id, document)
+        tries = count(1)
+
+        def archive_it() -> Scan:
+            scan = Scan(forgiving=next(tries) == self._retries.tries)
+            with self._downloader.open(url) as body:
+                put_document(self._store, layout.manifest_key(job_id), scan.watch(_manifest_in(body)))
+            return scan
+
+        scan = self._retries.call(f"manifest of job {job_id}", archive_it)
+        document = document_at(self._store, layout.manifest_key(job_id))
+        if document is None:
+            raise Passing(f"the manifest of job {job_id} was archived and went away again")
+        return read_manifest(job_id, document, scan)
 
     def manifest(self, job_id: str) -> Manifest | None:
-        document = self._document(layout.manifest_key(job_id))
+        document = document_at(self._store, layout.manifest_key(job_id))
         return None if document is None else read_manifest(job_id, document)
 
     def fetch(
         self,
         recordings: Sequence[Recording],
+        window: ExportWindow,
         media_format: str,
         *,
         overwrite: bool,
         proceed: Callable[[], None],
-    ) -> Iterator[tuple[Recording, Outcome]]:
+        resumed: bool = False,
+    ) -> Generator[tuple[Recording, Outcome], None, None]:
         """See :meth:`~airflow_provider_genesys.export.ports.Archive.fetch`.
 
         ``proceed`` is called by the threads of the transfer, by one at a time, and before each further try as well.
         """
-        keys = {recording: layout.recording_key(recording.recording_id, media_format) for recording in recordings}
+        keys = {recording: self._key_template.key(recording, media_format, window) for recording in recordings}
         self._store.remove_unfinished(keys.values())
 
         def archive_one(recording: Recording, reins: Reins) -> StoredObject:
@@ -105,11 +160,9 @@ class ObjectArchive:
             raise Refused("there is no URL: its transcoding failed")
         reins.start()
         with self._downloader.open(recording.url) as body:
-            stored = self._store.put(
-                key, reins.follow(audio(body)), size=body.size, overwrite=overwrite, source_etag=body.etag
-            )
-            if stored:
-                return StoredObject(key, body.received, body.sha256, body.etag)
+            attributes = Attributes(media_type(key), body.etag)
+            if stored := write_object(self._store, key, reins.follow(audio(body)), attributes, overwrite):
+                return replace(stored, source_etag=body.etag)
         if found := self._found(key):
             return found
         raise Passing(f"{key} was there and went away again")
@@ -126,34 +179,13 @@ class ObjectArchive:
         for chunk in chunks:
             size += len(chunk)
             sha256.update(chunk)
-        return StoredObject(key, size, sha256.hexdigest(), found.source_etag)
-
-    def _put_document(self, key: str, body: Iterable[bytes]) -> None:
-        self._store.remove_unfinished([key])
-        self._store.put(key, body, overwrite=True)
-
-    def _document(self, key: str) -> bytes | None:
-        chunks = self._store.read(key)
-        return None if chunks is None else b"".join(chunks)
-
-    def _download_manifest(self, url: str) -> bytes:
-        with self._downloader.open(url) as body:
-            if _PAGE_TYPE.match(body.media_type):
-                raise WrongBody(f"{body.host} sent {body.media_type} in place of a manifest")
-            chunks = []
-            for chunk in body:
-                chunks.append(chunk)
-                if body.received > LARGEST_MANIFEST:
-                    raise Refused(f"{body.host} sent a manifest of more than {LARGEST_MANIFEST} bytes")
-        document = b"".join(chunks)
-        if not is_json(document):
-            raise _Garbled(document)
-        return document
+        return replace(found, size=size, sha256=sha256.hexdigest())
 
 
-class _Garbled(WrongBody):
-    """A manifest that is no JSON. Worth another try; in the end it is archived as it came."""
-
-    def __init__(self, document: bytes) -> None:
-        super().__init__("the manifest is no JSON")
-        self.document = document
+def _manifest_in(body: Body) -> Iterator[bytes]:
+    if _PAGE_TYPE.match(body.media_type):
+        raise WrongBody(f"{body.host} sent {body.media_type} in place of a manifest")
+    for chunk in body:
+        if body.received > LARGEST_MANIFEST:
+            raise Refused(f"{body.host} sent a manifest of more than {LARGEST_MANIFEST} bytes")
+        yield chunk

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from airflow_provider_genesys.export.model import Receipt, ReceiptLine, RecordingStatus
-
-logger = logging.getLogger(__name__)
+from airflow_provider_genesys.export.errors import NoReceipt
+from airflow_provider_genesys.export.model import ReceiptLine, RecordingStatus
 
 
 def write_receipt(receipt: Iterable[ReceiptLine]) -> Iterator[bytes]:
@@ -19,16 +17,25 @@ def write_receipt(receipt: Iterable[ReceiptLine]) -> Iterator[bytes]:
         yield json.dumps(_to_json(line), separators=(",", ":")).encode() + b"\n"
 
 
-def read_receipt(document: bytes) -> Receipt | None:
-    """Read what :func:`write_receipt` wrote; fields that are not known here are left aside.
+def read_receipt(chunks: Iterable[bytes]) -> Iterator[ReceiptLine]:
+    """Read what :func:`write_receipt` wrote, line by line; fields that are not known here are left aside.
 
-    :return: None, with a warning, for a document that is no receipt: what proves nothing counts as absent.
+    :raises NoReceipt: at the first line that is none.
     """
-    try:
-        return tuple(_from_json(json.loads(line)) for line in document.splitlines() if line.strip())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        logger.warning("Not a receipt (%s): its window counts as not archived", type(error).__name__)
-        return None
+    for line in _lines(chunks):
+        try:
+            yield _from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise NoReceipt(f"it is no receipt ({type(error).__name__})") from None
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    begun = b""
+    for chunk in chunks:
+        *whole, begun = (begun + chunk).split(b"\n")
+        yield from filter(bytes.strip, whole)
+    if begun.strip():
+        yield begun
 
 
 def _to_json(line: ReceiptLine) -> dict[str, Any]:
@@ -39,6 +46,7 @@ def _to_json(line: ReceiptLine) -> dict[str, Any]:
         "key": line.key,
         "size": line.size,
         "sha256": line.sha256,
+        "checksum": line.checksum,
         "source_etag": line.source_etag,
         "job_id": line.job_id,
         "request": line.request_key,
@@ -56,6 +64,7 @@ def _from_json(line: dict[str, Any]) -> ReceiptLine:
         key=line.get("key"),
         size=line.get("size"),
         sha256=line.get("sha256"),
+        checksum=line.get("checksum"),
         source_etag=line.get("source_etag"),
         reason=line.get("reason"),
         metadata=dict(line.get("metadata") or {}),

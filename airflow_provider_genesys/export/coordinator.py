@@ -40,7 +40,7 @@ from airflow_provider_genesys.export.model import (
 )
 from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
-from airflow_provider_genesys.export.reconciliation import Report, balance
+from airflow_provider_genesys.export.reconciliation import Report, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
 from airflow_provider_genesys.export.volumes import Volumes
@@ -225,19 +225,37 @@ class Coordinator:
             raise next((error for error in errors if isinstance(error, Passing)), errors[0])
         return min(held, key=lambda one: one.wait) if held else counts
 
-    def reconcile(self, selection: ExportRequest, windows: Iterable[ExportWindow]) -> Report:
+    def reconcile(
+        self,
+        selection: ExportRequest,
+        windows: Iterable[ExportWindow],
+        *,
+        verify: bool = False,
+        index: bool | None = None,
+    ) -> Report:
         """Hold the receipts of an interval's windows against their manifests, and archive the report.
 
         :param selection: the interval, as a request.
         :param windows: as they were planned; splits are followed.
+        :param verify: hold what is stored against the receipts, too.
+        :param index: archive the receipts as one table as well; None: where that is possible.
+        :raises InvalidInput: where ``index`` is asked for and not possible, before anything is read.
         """
         archive = self._the_archive
-        entries = [
+        if index and not archive.can_index:
+            raise InvalidInput("index needs pyarrow: install airflow-provider-genesys[parquet] where the task runs")
+        found = [
             entry for window in windows for entry in self._submission.windows_of(replace(selection, window=window))
         ]
-        balances = tuple(balance(entry, archive) for entry in sorted(entries, key=lambda one: one.request.window))
+        entries = sorted(found, key=lambda one: one.request.window)
+        balances = tuple(balance(entry, archive) for entry in entries)
         report = Report(selection.window, archive.destination, selection.media_format, balances)
+        requests = [entry.request for entry in entries]
+        if verify:
+            report = verified(report, requests, archive)
         archive.put_report(selection.window, report.to_dict())
+        if archive.can_index and index is not False:
+            archive.put_index(selection.window, lines_of(requests, archive))
         return report
 
     def _await_availability(self, interval: ExportWindow) -> None:
@@ -252,7 +270,7 @@ class Coordinator:
             held = self._leases.hold(entry.request) if entry.current is None and not entry.parts else entry
             if held.lease is not None:
                 self._the_archive.put_receipt(held.request.window, ())
-                self._retrieval.remember(held, ())
+                self._retrieval.remember(held, 0)
 
     def _plan_day(self, day: ExportRequest, timezone: tzinfo, limit: int, force: bool) -> Sequence[ExportWindow]:
         key = canonical_key({"day": day.key, "max_recordings_per_job": limit})
@@ -291,7 +309,7 @@ class Coordinator:
         """It failed for another destination since: that must not fail the wait for this one."""
         entry = self._leases.hold(request)
         if entry.lease is not None:
-            self._retrieval.remember(entry, receipt)
+            self._retrieval.remember(entry, len(receipt))
 
     def _retrieve_one(self, entry: Entry) -> Counter[str] | list[str] | Held:
         """Counts by status, or the ids of jobs that must be waited for."""
@@ -302,7 +320,7 @@ class Coordinator:
         if entry.lease is None:
             return self._leases.held_elsewhere(entry)
         if receipt is not None:
-            self._retrieval.remember(entry, receipt)
+            self._retrieval.remember(entry, len(receipt))
             return _counts(receipt)
         _refuse_canceled(entry)
         job: ExportJob | None = None
@@ -312,7 +330,7 @@ class Coordinator:
         if job is None or job.status is not JobStatus.COMPLETED:
             return self._job_ids_or_held(entry.request, partial(self._submission.ensure_job, entry.request))
         try:
-            return _counts(self._retrieval.retrieve(entry, job))
+            return self._retrieval.retrieve(entry, job)
         except UrlsExpired as expired:
             logger.warning("Window %s: %s", entry.request.window, expired)
             return self.resubmit(entry.request, str(expired))

@@ -63,3 +63,7 @@ class UrlsExpired(ExportError):
 
 class WrongBody(Passing):
     """A source that sent something else than the recording: too little, too much, another media type."""
+
+
+class NoReceipt(ExportError):
+    """A document in a receipt's place that is none: it proves nothing."""

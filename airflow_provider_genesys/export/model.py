@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -133,6 +133,7 @@ class Recording:
     :param conversation_id: the conversation it belongs to, where the API says so.
     :param media_type: what it is, as the platform declares it; None where it doesn't.
     :param extension: the ending of its key; None: that of the request's media format.
+    :param metadata: the manifest's metadata for it.
     :param stored: where it lies already, where the platform delivers its recordings itself.
     """
 
@@ -142,6 +143,7 @@ class Recording:
     conversation_id: str | None = None
     media_type: str | None = None
     extension: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     stored: StoredObject | None = None
 
 
@@ -207,12 +209,13 @@ class Delivery:
 class Manifest:
     """What a job says that it contains: the source of truth of reconciliation.
 
-    :param recordings: metadata by recording id, in the manifest's order; a duplicate id is one recording. None where
-        the document lists them in no form that is known.
+    :param recordings: id and metadata of each, in the manifest's order; read anew by everyone who iterates, since a
+        manifest may be larger than memory. An id that comes again is the same recording: its first metadata counts.
+        None where the document lists them in no form that is known.
     """
 
     job_id: str
-    recordings: Mapping[str, Mapping[str, Any]] | None
+    recordings: Iterable[tuple[str, Mapping[str, Any]]] | None = field(repr=False)
 
 
 class AttemptStatus(StrEnum):
@@ -334,12 +337,15 @@ class StoredObject:
     """An object of the archive.
 
     :param sha256: hexadecimal; None where the store doesn't keep it.
+    :param checksum: the store's own word for the bytes, as a listing gives it back: an equal one proves the object
+        unchanged. ``etag:…`` on S3, ``crc32c:…`` on Google Cloud Storage, ``md5:…`` on Azure, ``sha256:…`` on a disk.
     """
 
     key: str
     size: int
     sha256: str | None = None
     source_etag: str | None = None
+    checksum: str | None = None
 
 
 class RecordingStatus(StrEnum):
@@ -356,6 +362,7 @@ class ReceiptLine:
     """What the archive says of one recording.
 
     :param request_key: the request it was exported for: one receipt belongs to one request.
+    :param checksum: the store's own word for the bytes, as :class:`StoredObject` has it; None in older receipts.
     :param reason: why it is absent; None for an archived one.
     :param metadata: the manifest's metadata for it.
     """
@@ -367,6 +374,7 @@ class ReceiptLine:
     key: str | None = None
     size: int | None = None
     sha256: str | None = None
+    checksum: str | None = None
     source_etag: str | None = None
     reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

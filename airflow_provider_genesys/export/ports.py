@@ -7,7 +7,7 @@ here is what an implementation does that inherits from its protocol and has noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from airflow_provider_genesys.export.errors import ExportError
@@ -226,6 +226,12 @@ class Archive(Protocol):
     def receipt(self, window: ExportWindow) -> Receipt | None:
         """The window's receipt, or None where there is none."""
 
+    def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
+        """The lines of the window's receipt, one after the other, or None where there is none.
+
+        :raises NoReceipt: where the document in its place turns out to be none.
+        """
+
     def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
         """Write the window's receipt, whole or not at all, over an older one."""
 
@@ -241,20 +247,37 @@ class Archive(Protocol):
     def fetch(
         self,
         recordings: Sequence[Recording],
+        window: ExportWindow,
         media_format: str,
         *,
         overwrite: bool,
         proceed: Callable[[], None],
-    ) -> Iterator[tuple[Recording, StoredObject | ExportError]]:
+        resumed: bool = False,
+    ) -> Generator[tuple[Recording, StoredObject | ExportError], None, None]:
         """Stream recordings from their URLs into the archive and yield each one's outcome as it ends:
         the object, or why there is none: a ``Passing`` that outlived its bounded retries, or an ``ExportFailed``.
 
         What the archive holds already is not fetched again, unless ``overwrite``. What an earlier, killed
-        transfer of these recordings left unfinished is removed.
+        transfer of these recordings left unfinished is removed. Who closes the generator ends the transfer.
 
+        :param window: the one that the recordings were exported for.
         :param proceed: called before every download starts; what it raises ends the transfer, running downloads first.
+        :param resumed: an earlier transfer is known to have begun with these, so that it is worth to ask what is there.
         :raises UrlsExpired: where the storage answers 403; outcomes that came before stay good.
         """
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         """Write the interval's reconciliation and return its key."""
+
+    @property
+    def can_index(self) -> bool:
+        """Whether what :meth:`put_index` needs is installed."""
+
+    def put_index(self, interval: ExportWindow, lines: Iterable[tuple[ExportRequest, ReceiptLine]]) -> str:
+        """Write lines of receipts, each with the request that it answers, as one table and return its key."""
+
+    def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
+        """Hold archived lines against what is stored.
+
+        :return: those that are not borne out, each with what is there instead, in words.
+        """

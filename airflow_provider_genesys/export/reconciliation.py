@@ -6,16 +6,19 @@ What is expected comes from the archived manifests, what is there from the recei
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_genesys.export.errors import NoReceipt
 from airflow_provider_genesys.export.model import (
     AttemptStatus,
     Entry,
     ExportRequest,
     ExportWindow,
-    Receipt,
+    ReceiptLine,
     RecordingStatus,
 )
 from airflow_provider_genesys.export.ports import Archive
@@ -78,12 +81,16 @@ class WindowBalance:
 
 @dataclass(frozen=True)
 class Report:
-    """The reconciliation of an interval."""
+    """The reconciliation of an interval.
+
+    :param verified: how many objects were held against their receipts; None where that was not asked for.
+    """
 
     interval: ExportWindow
     destination: str
     media_format: str
     windows: tuple[WindowBalance, ...] = field(default=())
+    verified: int | None = None
 
     @property
     def expected(self) -> int:
@@ -135,6 +142,7 @@ class Report:
             "destination": self.destination,
             "media_format": self.media_format,
             **self.counts(),
+            "verified": self.verified,
             "missing": [missing.to_dict() for missing in self.missing],
             "errors": self.errors,
             "by_window": [window.to_dict() for window in self.windows],
@@ -143,47 +151,100 @@ class Report:
 
 def balance(entry: Entry, archive: Archive) -> WindowBalance:
     """Hold one window's receipt against the manifests of its jobs."""
-    request, attempts = entry.request, len(entry.attempts)
+    window, attempts = entry.request.window, len(entry.attempts)
     jobs = tuple(dict.fromkeys(attempt.job_id for attempt in entry.attempts if attempt.job_id))
-    receipt = archive.receipt(request.window)
-    if receipt is None:
-        reason = entry.error or "it has no receipt: its tasks did not come that far"
-        missing = Missing(request.window, None, jobs[-1] if jobs else None, "failed", reason)
-        return WindowBalance(request.window, jobs=jobs, attempts=attempts, missing=(missing,))
-    expected, errors = _expected(receipt, entry, archive)
-    counts = {status: sum(line.status is status for line in receipt) for status in RecordingStatus}
+    try:
+        found = _taken_down(archive.lines(window), entry.request)
+    except NoReceipt as error:
+        missing = Missing(window, None, jobs[-1] if jobs else None, "failed", entry.error or str(error))
+        return WindowBalance(window, jobs=jobs, attempts=attempts, missing=(missing,))
+    expected, errors = _expected(found, entry, archive)
     return WindowBalance(
-        window=request.window,
+        window=window,
         expected=len(expected),
-        archived=counts[RecordingStatus.ARCHIVED],
-        unavailable=counts[RecordingStatus.UNAVAILABLE],
-        failed=counts[RecordingStatus.FAILED],
-        jobs=jobs or tuple(dict.fromkeys(line.job_id for line in receipt)),
+        archived=found.counts[RecordingStatus.ARCHIVED],
+        unavailable=found.counts[RecordingStatus.UNAVAILABLE],
+        failed=found.counts[RecordingStatus.FAILED],
+        jobs=jobs or tuple(found.ids),
         attempts=attempts,
-        missing=tuple(
-            Missing(request.window, line.recording_id, line.job_id, line.status, line.reason or "no reason is known")
-            for line in receipt
-            if line.status is not RecordingStatus.ARCHIVED
-        ),
-        errors=(*errors, *_differences(expected, receipt, request)),
+        missing=tuple(found.missing),
+        errors=(*errors, *_differences(expected, found)),
     )
 
 
-def _expected(receipt: Receipt, entry: Entry, archive: Archive) -> tuple[set[str], list[str]]:
+def lines_of(requests: Iterable[ExportRequest], archive: Archive) -> Iterator[tuple[ExportRequest, ReceiptLine]]:
+    """Every line of the requests' receipts, with its request. What has no receipt has no lines."""
+    for request in requests:
+        with suppress(NoReceipt):
+            yield from ((request, line) for line in archive.lines(request.window) or ())
+
+
+def verified(report: Report, requests: Iterable[ExportRequest], archive: Archive) -> Report:
+    """The report, with an error for every archived recording that is not stored as its receipt says.
+
+    All windows are looked at together: listings go through the archive once.
+    """
+    windows = {}
+    lines = []
+    for request, line in lines_of(requests, archive):
+        if line.status is RecordingStatus.ARCHIVED:
+            windows[line.key] = request.window
+            lines.append(replace(line, metadata={}))
+    errors: defaultdict[ExportWindow, list[str]] = defaultdict(list)
+    for line, fault in archive.verify(lines):
+        errors[windows[line.key]].append(f"recording {line.recording_id!r}: {line.key} {fault}")
+    balances = tuple(replace(balance, errors=(*balance.errors, *errors[balance.window])) for balance in report.windows)
+    return replace(report, windows=balances, verified=len(lines))
+
+
+@dataclass
+class _Found:
+    """What a receipt comes to.
+
+    :param ids: of recordings, by job, in the receipt's order.
+    """
+
+    counts: Counter[RecordingStatus] = field(default_factory=Counter)
+    ids: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    all_ids: set[str] = field(default_factory=set)
+    repeated: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
+    missing: list[Missing] = field(default_factory=list)
+
+
+def _taken_down(lines: Iterator[ReceiptLine] | None, request: ExportRequest) -> _Found:
+    if lines is None:
+        raise NoReceipt("it has no receipt: its tasks did not come that far")
+    found = _Found()
+    for line in lines:
+        found.counts[line.status] += 1
+        found.ids[line.job_id].add(line.recording_id)
+        if line.recording_id in found.all_ids:
+            found.repeated.add(line.recording_id)
+        found.all_ids.add(line.recording_id)
+        if line.request_key != request.key:
+            found.foreign.add(line.recording_id)
+        if line.status is not RecordingStatus.ARCHIVED:
+            reason = line.reason or "no reason is known"
+            found.missing.append(Missing(request.window, line.recording_id, line.job_id, line.status, reason))
+    return found
+
+
+def _expected(found: _Found, entry: Entry, archive: Archive) -> tuple[set[str], list[str]]:
     """The recordings that the manifests of a window's jobs list, and what is wrong with those manifests.
 
     A manifest in no known form lists what the receipt has of its job: there is nothing else to hold it against.
     """
     expected: set[str] = set()
     errors: list[str] = []
-    for job_id in dict.fromkeys([line.job_id for line in receipt] + _completed(entry)):
+    for job_id in dict.fromkeys([*found.ids, *_completed(entry)]):
         manifest = archive.manifest(job_id)
         if manifest is None:
             errors.append(f"the manifest of job {job_id} is not in the archive")
         elif manifest.recordings is None:
-            expected.update(line.recording_id for line in receipt if line.job_id == job_id)
+            expected.update(found.ids.get(job_id, ()))
         else:
-            expected.update(manifest.recordings)
+            expected.update(recording_id for recording_id, _ in manifest.recordings)
     return expected, errors
 
 
@@ -197,12 +258,11 @@ def _completed(entry: Entry) -> list[str]:
     return [current.job_id] if current and current.job_id and is_owed else []
 
 
-def _differences(expected: set[str], receipt: Receipt, request: ExportRequest) -> list[str]:
-    stated = Counter(line.recording_id for line in receipt)
-    found = {
-        "are in a manifest, but not in the receipt": expected - stated.keys(),
-        "are in the receipt, but in no manifest": stated.keys() - expected,
-        "have several lines in the receipt": {one for one, lines in stated.items() if lines > 1},
-        "belong to another request": {line.recording_id for line in receipt if line.request_key != request.key},
+def _differences(expected: set[str], found: _Found) -> list[str]:
+    differences = {
+        "are in a manifest, but not in the receipt": expected - found.all_ids,
+        "are in the receipt, but in no manifest": found.all_ids - expected,
+        "have several lines in the receipt": found.repeated,
+        "belong to another request": found.foreign,
     }
-    return [f"{len(ids)} recordings {what}, such as {min(ids)!r}" for what, ids in found.items() if ids]
+    return [f"{len(ids)} recordings {what}, such as {min(ids)!r}" for what, ids in differences.items() if ids]

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
+from airflow_provider_genesys.export.checkpoints import Checkpoints
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing, UrlsExpired
-from airflow_provider_genesys.export.leases import LeaseKeeper, Leases
+from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import (
     Entry,
     ExportJob,
     ExportRequest,
+    Manifest,
     Receipt,
     ReceiptLine,
     Recording,
@@ -23,6 +27,7 @@ from airflow_provider_genesys.export.model import (
     StoredObject,
 )
 from airflow_provider_genesys.export.ports import Archive, Ledger
+from airflow_provider_genesys.export.statement import Statement
 from airflow_provider_genesys.export.submission import URL_MARGIN
 
 logger = logging.getLogger(__name__)
@@ -30,8 +35,11 @@ logger = logging.getLogger(__name__)
 _ROUNDS = 3
 _PAUSE_BETWEEN_ROUNDS = 10.0
 
-Lines = dict[str, ReceiptLine]
+_WORTH_CHECKPOINTS = 500
+"""Recordings: looking for fewer in the archive, after a kill, costs less than writing down what is there."""
+
 Faults = dict[str, ExportError]
+Fetch = Callable[[list[Recording]], Generator[tuple[Recording, StoredObject | ExportError], None, None]]
 
 
 @dataclass(frozen=True)
@@ -64,152 +72,111 @@ class Retrieval:
             return None
         return receipt
 
-    def retrieve(self, entry: Entry, job: ExportJob) -> Receipt:
+    def retrieve(self, entry: Entry, job: ExportJob) -> Counter[str]:
         """Archive what is missing of a completed job, and its receipt.
 
         :param entry: held, with ``job`` as its current attempt.
-        :return: the receipt; it is written before anything is raised, too, and true then.
+        :return: how many recordings have which status. The receipt is written before anything is raised, too, and true
+            then.
         :raises UrlsExpired: where URLs ran out, or are too close to it, before all was archived.
         :raises LeaseLost: where another process took the window over; nothing is written after that.
         :raises ExportError: where recordings could not be had: ``Passing`` if a later try may have more luck.
         """
         self._gate(job)
+        statement, window = Statement(entry.request), entry.request.window
         with self.leases.kept(entry) as keeper:
-            metadata = self._manifest(job)
-            lines = self._begun(entry, job, metadata)
-            faults, expired = self._fetch(entry, job, metadata, lines, keeper)
-        receipt = tuple(lines.values())
-        entry = self.leases.save(entry)
-        self.archive.put_receipt(entry.request.window, receipt)
+            manifest = self._manifest(job)
+            before = self.archive.receipt(window)
+            statement.keep(self._archived_before(entry, before or ()))
+            missing = statement.expect(job, manifest)
+
+            def proceed() -> None:
+                keeper.check()
+                self._gate(job)
+
+            fetch = partial(
+                self.archive.fetch,
+                window=window,
+                media_format=entry.request.media_format,
+                overwrite=bool(entry.forced_by),
+                resumed=before is not None,
+                proceed=proceed,
+            )
+            checkpoints: Checkpoints | None = None
+            if len(missing) >= _WORTH_CHECKPOINTS:
+                checkpoints = Checkpoints(partial(self._checkpoint, entry, statement), self.clock)
+            faults, expired = self._fetch(statement, missing, fetch, checkpoints)
+        self._put_receipt(entry, statement)
         if expired is not None:
             raise expired
-        if any(line.status is RecordingStatus.FAILED for line in receipt):
-            raise _incomplete(entry.request, receipt, faults)
-        self.remember(entry, receipt)
-        return receipt
+        if statement.failed:
+            raise _incomplete(statement, faults)
+        self.remember(entry, statement.counts.total())
+        return statement.counts
 
     def _gate(self, job: ExportJob) -> None:
         """Guide, edge case 2: no download with less than five minutes of life left."""
         if job.expires_at is not None and job.expires_at - self.clock() < URL_MARGIN:
             raise UrlsExpired(f"the presigned URLs of job {job.job_id} end in less than {URL_MARGIN / 60:.0f} minutes")
 
-    def _manifest(self, job: ExportJob) -> Mapping[str, Mapping[str, Any]]:
+    def _manifest(self, job: ExportJob) -> Manifest | None:
         manifest = self.archive.fetch_manifest(job.job_id, job.manifest_url) if job.manifest_url else None
         if manifest is not None and manifest.recordings is not None:
-            return manifest.recordings
+            return manifest
         logger.warning("Job %s has no manifest that can be read: its jobDetails stand in for it", job.job_id)
-        return {recording.recording_id: {} for recording in job.recordings}
+        return None
 
-    def _begun(self, entry: Entry, job: ExportJob, metadata: Mapping[str, Mapping[str, Any]]) -> Lines:
-        """A line for every recording that is expected: archived already, unavailable, or failed until it is fetched."""
-        known = self._archived_before(entry)
-        offered = {recording.recording_id: recording for recording in job.recordings}
-        lines: Lines = {}
-        for recording_id in {**metadata, **offered, **known}:
-            recording = offered.get(recording_id)
-            if recording_id in known:
-                lines[recording_id] = known[recording_id]
-            elif recording is None:
-                lines[recording_id] = _line(
-                    entry, job, recording_id, metadata, "the manifest lists it, its job doesn't"
-                )
-            elif recording.url is None:
-                unavailable = _line(entry, job, recording_id, metadata, "no URL: its transcoding failed")
-                lines[recording_id] = replace(unavailable, status=RecordingStatus.UNAVAILABLE)
-            else:
-                lines[recording_id] = _line(entry, job, recording_id, metadata, "not fetched yet")
-        return lines
-
-    def _archived_before(self, entry: Entry) -> Lines:
-        receipt = self.archive.receipt(entry.request.window) or ()
+    def _archived_before(self, entry: Entry, receipt: Receipt) -> list[ReceiptLine]:
         _refuse_foreign(receipt, entry.request, self.archive.destination)
         trusted = _jobs_of_generation(entry) if entry.forced_by else _jobs(receipt)
-        return {
-            line.recording_id: line
-            for line in receipt
-            if line.status is RecordingStatus.ARCHIVED and line.job_id in trusted
-        }
+        return [line for line in receipt if line.status is RecordingStatus.ARCHIVED and line.job_id in trusted]
 
     def _fetch(
-        self,
-        entry: Entry,
-        job: ExportJob,
-        metadata: Mapping[str, Mapping[str, Any]],
-        lines: Lines,
-        keeper: LeaseKeeper,
+        self, statement: Statement, missing: list[Recording], fetch: Fetch, checkpoints: Checkpoints | None
     ) -> tuple[Faults, UrlsExpired | None]:
-        """Fetch what has a URL and no archived line, in rounds, while faults may pass. Fills in ``lines``."""
-
-        def proceed() -> None:
-            keeper.check()
-            self._gate(job)
-
+        """Fetch what is missing, in rounds, while faults may pass. The statement is told of each outcome."""
         faults: Faults = {}
-        missing = [recording for recording in job.recordings if recording.url and not _is_done(lines, recording)]
+        if checkpoints:
+            checkpoints.come_by()
         for rounds_left in reversed(range(_ROUNDS)):
             try:
-                for recording, outcome in self.archive.fetch(
-                    missing, entry.request.media_format, overwrite=bool(entry.forced_by), proceed=proceed
-                ):
-                    line = _line(entry, job, recording.recording_id, metadata, str(outcome))
-                    faults.pop(recording.recording_id, None)
-                    if isinstance(outcome, StoredObject):
-                        line = _archived(line, outcome)
-                    else:
-                        faults[recording.recording_id] = outcome
-                    lines[recording.recording_id] = line
+                with closing(fetch(missing)) as outcomes:
+                    for recording, outcome in outcomes:
+                        if checkpoints:  # before this outcome counts, so that none is ever whole
+                            checkpoints.come_by()
+                        statement.settle(recording, outcome)
+                        faults.pop(recording.recording_id, None)
+                        if not isinstance(outcome, StoredObject):
+                            faults[recording.recording_id] = outcome
             except UrlsExpired as expired:
-                _mark_expired(lines, [recording for recording in missing if recording.recording_id not in faults])
+                statement.expire(recording for recording in missing if recording.recording_id not in faults)
                 return faults, expired
             missing = [recording for recording in missing if isinstance(faults.get(recording.recording_id), Passing)]
             if not missing or not rounds_left:
                 break
-            logger.warning("%d recordings of job %s failed and are fetched again", len(missing), job.job_id)
+            logger.warning(
+                "%d recordings of window %s failed and are fetched again", len(missing), statement.request.window
+            )
             self.sleep(_PAUSE_BETWEEN_ROUNDS)
         return faults, None
 
-    def remember(self, entry: Entry, receipt: Receipt) -> None:
+    def _checkpoint(self, entry: Entry, statement: Statement) -> None:
+        try:
+            self._put_receipt(entry, statement)
+        except Passing as error:
+            logger.warning("The receipt of window %s stays behind for now: %s", entry.request.window, error)
+
+    def _put_receipt(self, entry: Entry, statement: Statement) -> None:
+        """Write what is known. The ledger has confirmed just before that the window is still held."""
+        self.leases.save(entry)
+        self.archive.put_receipt(entry.request.window, statement.receipt())
+
+    def remember(self, entry: Entry, recordings: int) -> None:
         """Let the ledger know what a whole receipt proves, and give the window back."""
         destinations = tuple(sorted({*entry.destinations, self.archive.destination}))
         self.leases.save(replace(entry, state=RequestState.ARCHIVED, destinations=destinations, error=""))
-        self.ledger.record_volume(entry.request.selection_key, entry.request.window, len(receipt))
+        self.ledger.record_volume(entry.request.selection_key, entry.request.window, recordings)
         self.leases.release(entry)
-
-
-def _line(
-    entry: Entry, job: ExportJob, recording_id: str, metadata: Mapping[str, Mapping[str, Any]], reason: str
-) -> ReceiptLine:
-    return ReceiptLine(
-        recording_id=recording_id,
-        status=RecordingStatus.FAILED,
-        job_id=job.job_id,
-        request_key=entry.request.key,
-        reason=reason,
-        metadata=metadata.get(recording_id, {}),
-    )
-
-
-def _archived(line: ReceiptLine, stored: StoredObject) -> ReceiptLine:
-    return replace(
-        line,
-        status=RecordingStatus.ARCHIVED,
-        key=stored.key,
-        size=stored.size,
-        sha256=stored.sha256,
-        source_etag=stored.source_etag,
-        reason=None,
-    )
-
-
-def _mark_expired(lines: Lines, missing: list[Recording]) -> None:
-    for recording in missing:
-        if not _is_done(lines, recording):
-            line = lines[recording.recording_id]
-            lines[recording.recording_id] = replace(line, reason="its URL expired before it was fetched")
-
-
-def _is_done(lines: Lines, recording: Recording) -> bool:
-    return lines[recording.recording_id].status is RecordingStatus.ARCHIVED
 
 
 def _jobs(receipt: Receipt) -> set[str]:
@@ -232,13 +199,13 @@ def _refuse_foreign(receipt: Receipt, request: ExportRequest, destination: str) 
         )
 
 
-def _incomplete(request: ExportRequest, receipt: Receipt, faults: Faults) -> ExportError:
+def _incomplete(statement: Statement, faults: Faults) -> ExportError:
     """The end of a window that isn't whole: ``Passing`` where every fault may pass, so that a later try has sense."""
-    failed = [line for line in receipt if line.status is RecordingStatus.FAILED]
+    failed = statement.failed
     may_pass = all(isinstance(faults.get(line.recording_id), Passing) for line in failed)
     first = failed[0]
     return (Passing if may_pass else ExportFailed)(
-        f"window {request.window}: {len(failed)} of {len(receipt)} recordings are not archived, such as "
-        f"{first.recording_id!r} of job {first.job_id}: {first.reason}. The window's receipt names them all; "
+        f"window {statement.request.window}: {len(failed)} of {statement.counts.total()} recordings are not archived, "
+        f"such as {first.recording_id!r} of job {first.job_id}: {first.reason}. The window's receipt names them all; "
         "clear this task to fetch what is missing"
     )

@@ -69,9 +69,13 @@ class ExportOperator(BaseOperator):
         self.max_poll_interval = max_poll_interval
         self.lease_seconds = lease_seconds
 
-    def _coordinator(self, context: Context, destination: str | None = None, concurrency: int = 8) -> Coordinator:
+    def _coordinator(self, context: Context, destination: str | None = None, **archive: Any) -> Coordinator:
+        """The coordinator of this task.
+
+        :param archive: what :func:`~airflow_provider_genesys.wiring.coordinator` is to know of the archive beside.
+        """
         return coordinator(
-            self.genesys_conn_id, self.ledger_conn_id, owner_of(context), self._pace, destination, concurrency
+            self.genesys_conn_id, self.ledger_conn_id, owner_of(context), self._pace, destination, **archive
         )
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
+from airflow_provider_genesys.archive.layout import DEFAULT_KEY_TEMPLATE
 from airflow_provider_genesys.export.coordinator import Pending
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.following import Wait
@@ -190,16 +191,28 @@ class RetrieveRecordingsOperator(ExportOperator):
 
     :param job_ids: a list of job ids, or a single one (templated).
     :param destination: the archive's URI (templated).
+    :param key_template: where recordings lie below the destination, such as
+        ``recordings/{date}/{queue_id}/{recording_id}.{ext}`` (templated; its own fields have single braces). Recordings
+        that are archived stay where they are when it changes.
     :param concurrency: downloads at a time.
     :return: counts by what became of the recordings.
     """
 
-    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids", "destination")
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids", "destination", "key_template")
 
-    def __init__(self, *, job_ids: list[str] | str, destination: str, concurrency: int = 8, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        job_ids: list[str] | str,
+        destination: str,
+        key_template: str = DEFAULT_KEY_TEMPLATE,
+        concurrency: int = 8,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.job_ids = job_ids
         self.destination = destination
+        self.key_template = key_template
         self.concurrency = concurrency
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -230,7 +243,9 @@ class RetrieveRecordingsOperator(ExportOperator):
 
     def _retrieve(self, context: Context, job_ids: Any, deadline: float) -> dict[str, int]:
         with airflow_errors():
-            coordinator = self._coordinator(context, self.destination, self.concurrency)
+            coordinator = self._coordinator(
+                context, self.destination, concurrency=self.concurrency, key_template=self.key_template
+            )
             outcome = coordinator.retrieve(job_ids_of(job_ids))
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome, deadline=deadline)
@@ -246,8 +261,12 @@ class ReconcileExportOperator(_SelectingOperator):
     :param destination: the archive's URI (templated).
     :param on_unavailable: ``report`` or ``fail``: what becomes of a day with recordings that the platform could not
         provide (templated).
+    :param verify: hold sizes and checksums of all that is stored against the receipts, too: one listing for every 1,000
+        objects. What no listing can vouch for is read (templated).
     :param start: as the planner's (templated).
     :param end: as the planner's (templated).
+    :param index: write the receipts as one Parquet file, too, under ``index/``: needs the extra ``[parquet]``. None:
+        where that is installed.
     :return: the report's counts.
     """
 
@@ -256,6 +275,7 @@ class ReconcileExportOperator(_SelectingOperator):
         "windows",
         "destination",
         "on_unavailable",
+        "verify",
         "start",
         "end",
     )
@@ -266,16 +286,20 @@ class ReconcileExportOperator(_SelectingOperator):
         windows: Iterable[Mapping[str, str]] | Mapping[str, str],
         destination: str,
         on_unavailable: str = "report",
+        verify: bool | str = False,
         start: str | None = None,
         end: str | None = None,
+        index: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.windows = windows
         self.destination = destination
         self.on_unavailable = on_unavailable
+        self.verify = verify
         self.start = start
         self.end = end
+        self.index = index
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Reconcile, and say so loudly if the interval is incomplete."""
@@ -284,10 +308,11 @@ class ReconcileExportOperator(_SelectingOperator):
         with airflow_errors():
             if self.on_unavailable not in ("report", "fail"):
                 raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
+            verify = flag("verify", self.verify)
             coordinator = self._coordinator(context, self.destination)
             interval = interval_of(context, self.start, self.end)
             selection = coordinator.request(interval, media_format_of(self.media_format), filters_of(self.filters))
-            report = coordinator.reconcile(selection, windows_of(self.windows))
+            report = coordinator.reconcile(selection, windows_of(self.windows), verify=verify, index=self.index)
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
         if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
             raise AirflowFailException(_what_is_missing(report))
@@ -329,9 +354,8 @@ def _time(name: str, text: str | None) -> datetime:
 
 
 def _what_is_missing(report: Report) -> str:
-    missing = [str(one) for one in report.missing]
-    lines = [*report.errors, *missing[:_MISSING_SHOWN]]
-    if len(missing) > _MISSING_SHOWN:
-        lines.append(f"and {len(missing) - _MISSING_SHOWN} more, which the report names")
+    lines = [*report.errors, *map(str, report.missing)]
+    if len(lines) > _MISSING_SHOWN:
+        lines[_MISSING_SHOWN:] = [f"and {len(lines) - _MISSING_SHOWN} more, which the report names"]
     counts = f"expected {report.expected}, archived {report.archived}, unavailable {report.unavailable}"
     return f"the export of {report.interval} is incomplete ({counts}, failed {report.failed}):\n  " + "\n  ".join(lines)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.stores import Store
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
-from airflow_provider_genesys.export.model import Recording
+from airflow_provider_genesys.export.model import ExportWindow, Recording
 from tests.archive.sites import FileSite, S3Site, Site
 from tests.servers.seaweedfs import SeaweedServer
+
+DAY = ExportWindow(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC))
 
 
 def arguments(site: Site, urls: dict[str, str]) -> list[str]:
@@ -49,7 +52,9 @@ def main() -> None:
     archive = ObjectArchive(store_at(task["place"]), Downloader(allow_private=True))
     recordings = [Recording(recording_id, url) for recording_id, url in task["urls"].items()]
     before = peak_memory()
-    outcomes = [str(outcome) for _, outcome in archive.fetch(recordings, "wav", overwrite=False, proceed=lambda: None)]
+    outcomes = [
+        str(outcome) for _, outcome in archive.fetch(recordings, DAY, "wav", overwrite=False, proceed=lambda: None)
+    ]
     print(json.dumps({"outcomes": outcomes, "grown": peak_memory() - before}))
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from airflow_provider_genesys.archive.stores import Store
+from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
+from airflow_provider_genesys.archive.writing import media_type, write_object
+from airflow_provider_genesys.export.model import StoredObject
 from tests.servers.seaweedfs import SeaweedServer
 
 
@@ -85,6 +87,13 @@ class S3Site(Site):
         answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self.prefix}/")
         uploads: list[dict[str, str]] = answer.get("Uploads", [])
         return uploads
+
+
+def put(
+    store: Store, key: str, chunks: Iterable[bytes], *, overwrite: bool = False, source_etag: str | None = None
+) -> StoredObject | None:
+    """Store chunks under a key, unless something is there."""
+    return write_object(store, key, chunks, Attributes(media_type(key), source_etag), overwrite)
 
 
 SITES: dict[str, Callable[[Path, SeaweedServer], Site]] = {

@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_genesys.archive.stores import PART, Attributes
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.export.errors import ExportFailed, Passing
-from tests.archive.sites import FileSite
+from tests.archive.sites import FileSite, put
 
 MINE, OTHER = "recordings/mine.mp3", "recordings/other.mp3"
 
@@ -22,27 +23,24 @@ def test_the_destination_is_a_file_uri(tmp_path: Path) -> None:
 def test_a_key_never_leaves_the_root(file_site: FileSite) -> None:
     for key in ("../outside", "recordings/../../outside", "/etc/passwd", "recordings//x", "."):
         with pytest.raises(ValueError, match="not a key"):
-            file_site.store().put(key, [b"x"])
+            put(file_site.store(), key, [b"x"])
 
 
 def test_a_live_writer_keeps_its_file_while_another_cleans_up(file_site: FileSite) -> None:
-    def interrupted() -> Iterator[bytes]:
-        yield b"first "
-        file_site.store().remove_unfinished([MINE, OTHER])
-        yield b"second"
-
-    assert file_site.store().put(MINE, interrupted())
-    assert file_site.objects() == {MINE: b"first second"}
+    upload = file_site.store().begin(MINE, Attributes())
+    upload.put_part(1, b"first ")
+    file_site.store().remove_unfinished([MINE, OTHER])
+    assert file_site.underway()
+    assert upload.complete(hashlib.sha256(b"first ").hexdigest())
+    assert file_site.objects() == {MINE: b"first "}
     assert file_site.unfinished() == []
 
 
 def test_a_dead_writers_file_is_removed_by_whoever_fetches_that_recording(file_site: FileSite) -> None:
-    def killed() -> Iterator[bytes]:
-        yield b"first "
-        (remains,) = (file_site.root / ".incoming").iterdir()
-        remains.with_suffix(".dead").write_bytes(b"first ")
-
-    file_site.store().put(MINE, killed())
+    upload = file_site.store().begin(MINE, Attributes())
+    (file,) = (file_site.root / ".incoming").iterdir()
+    file.with_suffix(".dead").write_bytes(b"first ")
+    upload.abort()
     assert len(file_site.unfinished()) == 2
     file_site.store().remove_unfinished([OTHER])
     assert len(file_site.unfinished()) == 2
@@ -51,14 +49,22 @@ def test_a_dead_writers_file_is_removed_by_whoever_fetches_that_recording(file_s
 
 
 def test_a_writer_whose_file_was_taken_away_may_try_again(file_site: FileSite) -> None:
-    def robbed() -> Iterator[bytes]:
-        yield b"first "
-        for file in (file_site.root / ".incoming").iterdir():
-            file.unlink()
-
+    upload = file_site.store().begin(MINE, Attributes())
+    upload.put_part(1, b"first ")
+    for file in (file_site.root / ".incoming").iterdir():
+        file.unlink()
     with pytest.raises(Passing, match=MINE):
-        file_site.store().put(MINE, robbed())
+        upload.complete(hashlib.sha256(b"first ").hexdigest())
     assert file_site.objects() == {}
+
+
+def test_a_part_that_is_missing_is_noticed(file_site: FileSite) -> None:
+    upload = file_site.store().begin(MINE, Attributes())
+    upload.put_part(2, b"second")
+    with pytest.raises(Passing, match=f"6 bytes were written .* {PART + 6} arrived"):
+        upload.complete(hashlib.sha256(b"second").hexdigest())
+    assert file_site.objects() == {}
+    assert file_site.unfinished() == []
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -69,9 +75,9 @@ def test_a_file_system_without_hard_links_will_do(
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     if there:
-        file_site.store().put(MINE, [b"before"])
+        put(file_site.store(), MINE, [b"before"])
     monkeypatch.setattr(os, "link", refused)
-    assert file_site.store().put(MINE, [b"after"]) is not there
+    assert (put(file_site.store(), MINE, [b"after"]) is None) is there
     assert file_site.objects() == {MINE: b"before" if there else b"after"}
     assert file_site.unfinished() == []
 
@@ -79,7 +85,7 @@ def test_a_file_system_without_hard_links_will_do(
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, no directory")
     with pytest.raises(ExportFailed, match=r"recordings/mine\.mp3 in file://.*/taken/archive: Not a directory"):
-        FileStore(tmp_path / "taken" / "archive").put(MINE, [b"x"])
+        put(FileStore(tmp_path / "taken" / "archive"), MINE, [b"x"])
 
 
 def test_a_full_disk_may_pass(file_site: FileSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +94,7 @@ def test_a_full_disk_may_pass(file_site: FileSite, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(Passing, match="No space left on device"):
-        file_site.store().put(MINE, [b"x"])
+        put(file_site.store(), MINE, [b"x"])
     monkeypatch.undo()
     assert file_site.objects() == {}
     assert file_site.unfinished() == []

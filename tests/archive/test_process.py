@@ -13,9 +13,9 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_genesys.archive.archive import ObjectArchive
-from airflow_provider_genesys.archive.stores.s3 import PART
+from airflow_provider_genesys.archive.stores import PART
 from airflow_provider_genesys.export.model import Recording, StoredObject
-from tests.archive.process import arguments
+from tests.archive.process import DAY, arguments
 from tests.archive.sites import Site
 from tests.archive.source import Source, endless, held, ok
 
@@ -43,7 +43,7 @@ def test_a_killed_transfer_leaves_nothing_over_after_the_next_one(
     assert site.unfinished() != []
 
     recordings = [Recording(name, source.set(f"/{name}", ok(body))) for name in urls]
-    outcomes = list(archive_over(site.store()).fetch(recordings, "wav", overwrite=False, proceed=lambda: None))
+    outcomes = list(archive_over(site.store()).fetch(recordings, DAY, "wav", overwrite=False, proceed=lambda: None))
     assert all(isinstance(outcome, StoredObject) for _, outcome in outcomes)
     assert {key: hashlib.sha256(found).digest() for key, found in site.objects().items()} == {
         f"recordings/{name}.wav": hashlib.sha256(body).digest() for name in urls

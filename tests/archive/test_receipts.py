@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genesys.archive.receipts import read_receipt, write_receipt
+from airflow_provider_genesys.export.errors import NoReceipt
 from airflow_provider_genesys.export.model import ReceiptLine, RecordingStatus
 
 text = st.text(st.characters(), max_size=10)
@@ -23,6 +24,7 @@ lines = st.builds(
     key=st.none() | text,
     size=st.none() | st.integers(0),
     sha256=st.none() | text,
+    checksum=st.none() | text,
     source_etag=st.none() | text,
     reason=st.none() | text,
     metadata=metadata,
@@ -31,7 +33,13 @@ lines = st.builds(
 
 @given(st.lists(lines, max_size=4).map(tuple))
 def test_a_receipt_comes_back_as_it_was_written(receipt: tuple[ReceiptLine, ...]) -> None:
-    assert read_receipt(b"".join(write_receipt(receipt))) == receipt
+    assert tuple(read_receipt(write_receipt(receipt))) == receipt
+
+
+@given(st.lists(lines, max_size=4).map(tuple), st.integers(1, 40))
+def test_a_receipt_comes_in_chunks_that_know_no_lines(receipt: tuple[ReceiptLine, ...], size: int) -> None:
+    document = b"".join(write_receipt(receipt))
+    assert tuple(read_receipt(document[at : at + size] for at in range(0, len(document), size))) == receipt
 
 
 def test_a_line_has_the_fields_of_the_contract_and_metadata_beside_them() -> None:
@@ -43,6 +51,7 @@ def test_a_line_has_the_fields_of_the_contract_and_metadata_beside_them() -> Non
         key="recordings/r1.mp3",
         size=3,
         sha256="ab",
+        checksum="etag:ab",
         source_etag="e",
         metadata={"status": "not ours", "agentId": "a"},
     )
@@ -54,6 +63,7 @@ def test_a_line_has_the_fields_of_the_contract_and_metadata_beside_them() -> Non
         "key": "recordings/r1.mp3",
         "size": 3,
         "sha256": "ab",
+        "checksum": "etag:ab",
         "source_etag": "e",
         "job_id": "j1",
         "request": "k1",
@@ -69,12 +79,17 @@ def test_an_absent_recording_says_why() -> None:
 
 
 def test_a_window_without_recordings_has_an_empty_receipt() -> None:
-    assert read_receipt(b"".join(write_receipt(()))) == ()
+    assert list(write_receipt(())) == list(read_receipt([])) == []
 
 
 def test_a_newer_field_is_left_aside() -> None:
-    (line,) = read_receipt(b'{"recording_id":"r","status":"failed","job_id":"j","request":"k","colour":"red"}\n') or ()
-    assert line == ReceiptLine("r", RecordingStatus.FAILED, "j", "k")
+    newer = b'{"recording_id":"r","status":"failed","job_id":"j","request":"k","colour":"red"}\n'
+    assert list(read_receipt([newer])) == [ReceiptLine("r", RecordingStatus.FAILED, "j", "k")]
+
+
+def test_an_older_receipt_has_no_checksum() -> None:
+    older = b'{"recording_id":"r","status":"archived","job_id":"j","request":"k","sha256":"ab"}\n'
+    assert list(read_receipt([older])) == [ReceiptLine("r", RecordingStatus.ARCHIVED, "j", "k", sha256="ab")]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +103,9 @@ def test_a_newer_field_is_left_aside() -> None:
         b"\xff",
     ],
 )
-def test_what_is_no_receipt_proves_nothing(document: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    assert read_receipt(document) is None
-    assert "not archived" in caplog.text
+def test_what_is_no_receipt_is_said_at_once(document: bytes) -> None:
+    good = ReceiptLine("r", RecordingStatus.FAILED, "j", "k")
+    lines = read_receipt([*write_receipt([good]), document])
+    assert next(lines) == good
+    with pytest.raises(NoReceipt, match="it is no receipt"):
+        next(lines)

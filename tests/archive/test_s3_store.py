@@ -3,14 +3,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_genesys.archive.stores.s3 import PART, S3Store
+from airflow_provider_genesys.archive.stores import PART, Attributes, Store
+from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.errors import ExportFailed, Passing
-from tests.archive.sites import S3Site
+from tests.archive.sites import S3Site, put
 
 KEY = "recordings/r1.mp3"
 LARGE = [b"x" * PART, b"y" * 1000]
@@ -48,6 +50,12 @@ def store_with(site: S3Site, operation: str, handler: Callable[..., Any], event:
     return S3Store(client, site.bucket, site.prefix)
 
 
+def counting(site: S3Site, operation: str) -> tuple[S3Store, list[str]]:
+    """A store, and the requests of one operation that it makes."""
+    asked: list[str] = []
+    return store_with(site, operation, lambda request, **_: asked.append(request.url)), asked
+
+
 @pytest.mark.parametrize(
     ("prefix", "destination"),
     [("", "s3://calls"), ("/", "s3://calls"), ("a/b", "s3://calls/a/b"), ("/a/b/", "s3://calls/a/b")],
@@ -57,7 +65,7 @@ def test_the_destination_is_bucket_and_prefix(prefix: str, destination: str) -> 
 
 
 def test_a_small_object_keeps_its_checksum_type_and_etag(s3_site: S3Site) -> None:
-    s3_site.store().put(KEY, [b"abc"], source_etag="e-1")
+    put(s3_site.store(), KEY, [b"abc"], source_etag="e-1")
     found = s3_site.store().find(KEY)
     assert found is not None
     assert found.sha256 == hashlib.sha256(b"abc").hexdigest()
@@ -67,7 +75,7 @@ def test_a_small_object_keeps_its_checksum_type_and_etag(s3_site: S3Site) -> Non
 
 
 def test_a_checksum_of_parts_is_not_taken_for_one_of_the_bytes(s3_site: S3Site) -> None:
-    s3_site.store().put(KEY, LARGE, source_etag="e-2")
+    put(s3_site.store(), KEY, LARGE, source_etag="e-2")
     head = s3_site.client.head_object(Bucket=s3_site.bucket, Key=f"{s3_site.prefix}/{KEY}", ChecksumMode="ENABLED")
     assert head["ChecksumSHA256"].endswith("-2")
     found = s3_site.store().find(KEY)
@@ -77,13 +85,9 @@ def test_a_checksum_of_parts_is_not_taken_for_one_of_the_bytes(s3_site: S3Site) 
 
 
 def test_parts_grow_so_that_ten_thousand_suffice(s3_site: S3Site) -> None:
-    sizes: list[int] = []
-    store = store_with(
-        s3_site, "UploadPart", lambda params, **_: sizes.append(params["ContentLength"]), "provide-client-params"
-    )
-    size = 9 * 1024 * 1024 * 10_000
-    store.put(KEY, [b"x" * 10 * 1024 * 1024], size=size)
-    assert sizes == [9 * 1024 * 1024, 1024 * 1024]
+    upload = s3_site.store().begin(KEY, Attributes(), size=9 * 1024 * 1024 * 10_000)
+    upload.abort()
+    assert upload.part_size == 9 * 1024 * 1024
 
 
 @pytest.mark.parametrize(("operation", "body"), [("PutObject", [b"abc"]), ("UploadPart", LARGE)])
@@ -93,7 +97,7 @@ def test_the_server_refuses_bytes_that_changed_on_the_way(s3_site: S3Site, opera
 
     store = store_with(s3_site, operation, corrupt, "provide-client-params")
     with pytest.raises((Passing, ExportFailed), match="answered 400"):
-        store.put(KEY, body)
+        put(store, KEY, body)
     assert s3_site.objects() == {}
     assert s3_site.unfinished() == []
 
@@ -114,7 +118,7 @@ def test_a_passing_fault_leaves_nothing_open(
     s3_site: S3Site, operation: str, body: list[bytes], status: int, code: str
 ) -> None:
     with pytest.raises(Passing, match=f"answered {status} {code}: injected"):
-        store_with(s3_site, operation, answering(status, code)).put(KEY, body)
+        put(store_with(s3_site, operation, answering(status, code)), KEY, body)
     assert s3_site.objects() == {}
     assert s3_site.unfinished() == []
 
@@ -122,8 +126,8 @@ def test_a_passing_fault_leaves_nothing_open(
 def test_a_conflict_is_over_at_the_next_try(s3_site: S3Site) -> None:
     store = store_with(s3_site, "PutObject", answering(409, "ConditionalRequestConflict", times=1))
     with pytest.raises(Passing):
-        store.put(KEY, [b"abc"])
-    assert store.put(KEY, [b"abc"])
+        put(store, KEY, [b"abc"])
+    assert put(store, KEY, [b"abc"])
 
 
 def test_an_upload_that_cannot_be_aborted_is_told_and_removed_next_time(
@@ -136,7 +140,7 @@ def test_an_upload_that_cannot_be_aborted_is_told_and_removed_next_time(
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        store.put(KEY, broken())
+        put(store, KEY, broken())
     assert "stays open" in caplog.text
     assert s3_site.unfinished() == [KEY]
     s3_site.store().remove_unfinished(["recordings/r2.mp3"])
@@ -145,13 +149,41 @@ def test_an_upload_that_cannot_be_aborted_is_told_and_removed_next_time(
     assert s3_site.unfinished() == []
 
 
-@pytest.mark.parametrize("call", ["find", "read", "put"])
-def test_a_missing_permission_is_named_with_its_bucket(s3_site: S3Site, call: str) -> None:
-    operation = {"find": "HeadObject", "read": "GetObject", "put": "PutObject"}[call]
+@pytest.mark.parametrize(
+    ("operation", "permission", "call"),
+    [
+        ("HeadObject", "s3:GetObject", lambda store: store.find(KEY)),
+        ("GetObject", "s3:GetObject", lambda store: store.read(KEY)),
+        ("ListObjectsV2", "s3:ListBucket", lambda store: store.find_all([KEY])),
+        ("PutObject", "s3:PutObject", lambda store: put(store, KEY, [b"abc"])),
+        ("CreateMultipartUpload", "s3:PutObject", lambda store: put(store, KEY, LARGE)),
+    ],
+)
+def test_a_missing_permission_is_named_with_its_bucket(
+    s3_site: S3Site, operation: str, permission: str, call: Callable[[Store], Any]
+) -> None:
     store = store_with(s3_site, operation, answering(403, "AccessDenied"))
-    arguments: tuple[Any, ...] = (KEY, [b"abc"]) if call == "put" else (KEY,)
-    with pytest.raises(ExportFailed, match=rf"'{s3_site.bucket}'.* s3:{'PutObject' if call == 'put' else 'GetObject'}"):
-        getattr(store, call)(*arguments)
+    with pytest.raises(ExportFailed, match=rf"'{s3_site.bucket}'.* {permission}"):
+        call(store)
+
+
+def test_a_listing_begins_at_the_next_wanted_key(s3_site: S3Site) -> None:
+    store, asked = counting(s3_site, "ListObjectsV2")
+    keys = [f"recordings/{number:04}.mp3" for number in range(2500)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda key: put(store, key, [key.encode()]), keys))
+    found = store.find_all([*keys, "recordings/9999.mp3"])
+    assert found.keys() == set(keys)
+    assert found[keys[7]] == replace(store.find(keys[7]) or found[keys[0]], sha256=None)
+    assert len(asked) == 3
+    asked.clear()
+    assert store.find_all([keys[0], keys[1200], keys[2400], "recordings/0.mp3"]).keys() == {
+        keys[0], keys[1200], keys[2400]
+    }  # fmt: skip
+    assert len(asked) == 3
+    asked.clear()
+    assert store.find_all(()) == {}
+    assert asked == []
 
 
 def test_without_the_permission_to_clean_up_a_transfer_still_goes_on(
@@ -173,12 +205,12 @@ def test_a_missing_bucket_is_named(s3_site: S3Site) -> None:
 def test_wrong_credentials_are_no_passing_fault(s3_site: S3Site) -> None:
     client = replace(s3_site.server, secret_key="wrong").client()
     with pytest.raises(ExportFailed, match="SignatureDoesNotMatch"):
-        S3Store(client, s3_site.bucket).put(KEY, [b"abc"])
+        put(S3Store(client, s3_site.bucket), KEY, [b"abc"])
 
 
 def test_a_server_that_does_not_answer_is_a_passing_fault(s3_site: S3Site, unused_port: int) -> None:
     client = replace(s3_site.server, port=unused_port).client(retries={"total_max_attempts": 1})
     store = S3Store(client, "calls")
-    for call in (lambda: store.find(KEY), lambda: store.read(KEY), lambda: store.put(KEY, [b"abc"])):
+    for call in (lambda: store.find(KEY), lambda: store.read(KEY), lambda: put(store, KEY, [b"abc"])):
         with pytest.raises(Passing, match="no answer from s3://calls"):
             call()

@@ -14,6 +14,7 @@ from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.export.errors import ExportError
 from airflow_provider_genesys.export.model import Recording
+from tests.archive.process import DAY
 from tests.archive.sites import FileSite, S3Site
 from tests.archive.source import (
     QUERY,
@@ -82,7 +83,7 @@ def test_no_url_is_told_whatever_happens(
     archive = archive_over(file_site.store(), timeout=0.1 if fault == "silent" else 5.0)
     url = source.set("/redirects" if fault == "redirects" else "/a", FAULTS[fault])
     recordings = [Recording("r1", url)]
-    assert_no_secret(told(lambda: list(archive.fetch(recordings, "mp3", overwrite=True, proceed=lambda: None))))
+    assert_no_secret(told(lambda: list(archive.fetch(recordings, DAY, "mp3", overwrite=True, proceed=lambda: None))))
     assert_no_secret(told(lambda: archive.fetch_manifest("j1", url)))
     assert_no_secret(at_debug.text)
     assert "Starting new HTTP connection" in at_debug.text, "urllib3 was not heard"
@@ -96,7 +97,7 @@ def test_no_url_that_leads_nowhere_is_told(
 ) -> None:
     recording = Recording("r1", f"{url}?{QUERY}")
     archive = archive_over(file_site.store())
-    assert_no_secret(told(lambda: list(archive.fetch([recording], "mp3", overwrite=False, proceed=lambda: None))))
+    assert_no_secret(told(lambda: list(archive.fetch([recording], DAY, "mp3", overwrite=False, proceed=lambda: None))))
     assert_no_secret(told(lambda: archive.fetch_manifest("j1", recording.url or "")))
     assert_no_secret(at_debug.text)
 
@@ -110,7 +111,7 @@ def test_no_refused_url_is_told(
     proxy = f"http://me:verysecret@127.0.0.1:{source.port}" if proxied else None
     archive = ObjectArchive(file_site.store(), Downloader(proxy=proxy, timeout=1.0))
     recording = Recording("r1", f"{scheme}://{host}:{source.port}/a?{QUERY}")
-    words = told(lambda: list(archive.fetch([recording], "mp3", overwrite=False, proceed=lambda: None)))
+    words = told(lambda: list(archive.fetch([recording], DAY, "mp3", overwrite=False, proceed=lambda: None)))
     assert "refused to download" in words
     assert_no_secret(words)
     assert_no_secret(at_debug.text)
@@ -121,7 +122,7 @@ def test_nothing_of_a_url_reaches_the_store(
     s3_site: S3Site, source: Source, archive_over: Callable[..., ObjectArchive], at_debug: pytest.LogCaptureFixture
 ) -> None:
     recording = Recording("r1", source.set("/a", ok(b"abc", ETag='"e-1"')))
-    list(archive_over(s3_site.store()).fetch([recording], "mp3", overwrite=False, proceed=lambda: None))
+    list(archive_over(s3_site.store()).fetch([recording], DAY, "mp3", overwrite=False, proceed=lambda: None))
     head = s3_site.client.head_object(Bucket=s3_site.bucket, Key=f"{s3_site.prefix}/recordings/r1.mp3")
     assert_no_secret(str(head))
     assert_no_secret(at_debug.text)

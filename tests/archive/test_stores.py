@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_genesys.archive.layout import recording_key
-from airflow_provider_genesys.archive.stores.s3 import PART
-from tests.archive.sites import Site
+from airflow_provider_genesys.archive.layout import manifest_key
+from airflow_provider_genesys.archive.stores import PART
+from tests.archive.sites import Site, put
 
 KEY = "recordings/r1.mp3"
 LARGE = PART + PART // 2
@@ -32,7 +32,7 @@ def body(size: int, *, broken: bool = False) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, LARGE])
 def test_a_body_comes_back_as_it_was_put(site: Site, size: int) -> None:
-    assert site.store().put(KEY, body(size), size=size)
+    assert put(site.store(), KEY, body(size))
     assert site.objects() == {KEY: b"".join(body(size))}
     assert b"".join(site.store().read(KEY) or ()) == b"".join(body(size))
     assert site.unfinished() == []
@@ -40,7 +40,7 @@ def test_a_body_comes_back_as_it_was_put(site: Site, size: int) -> None:
 
 def test_find_tells_size_and_only_a_true_checksum(site: Site) -> None:
     for key, size in ((KEY, 1000), ("recordings/r2.mp3", LARGE)):
-        site.store().put(key, body(size))
+        put(site.store(), key, body(size))
         found = site.store().find(key)
         assert found is not None
         assert (found.key, found.size) == (key, size)
@@ -55,10 +55,10 @@ def test_what_is_not_there_is_none(site: Site) -> None:
 @pytest.mark.parametrize("size", [1000, LARGE])
 def test_an_object_stays_unless_it_is_to_be_overwritten(site: Site, size: int) -> None:
     store = site.store()
-    assert store.put(KEY, [b"first"])
-    assert not store.put(KEY, body(size))
+    assert put(store, KEY, [b"first"])
+    assert not put(store, KEY, body(size))
     assert site.objects() == {KEY: b"first"}
-    assert store.put(KEY, body(size), overwrite=True)
+    assert put(store, KEY, body(size), overwrite=True)
     assert site.objects() == {KEY: b"".join(body(size))}
     assert site.unfinished() == []
 
@@ -67,9 +67,9 @@ def test_an_object_stays_unless_it_is_to_be_overwritten(site: Site, size: int) -
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_body_that_breaks_half_way_leaves_nothing(site: Site, size: int, overwrite: bool) -> None:
     if overwrite:
-        site.store().put(KEY, [b"before"])
+        put(site.store(), KEY, [b"before"])
     with pytest.raises(Broken):
-        site.store().put(KEY, body(size, broken=True), size=2 * size, overwrite=overwrite)
+        put(site.store(), KEY, body(size, broken=True), overwrite=overwrite)
     assert site.objects() == ({KEY: b"before"} if overwrite else {})
     assert site.unfinished() == []
 
@@ -84,7 +84,7 @@ def test_sixteen_writers_of_one_key_leave_one_whole_object(site: Site) -> None:
             ready.wait(10)
             yield bytes([number]) * 50_000
 
-        return stores[number].put(KEY, slowly())
+        return put(stores[number], KEY, slowly()) is not None
 
     with ThreadPoolExecutor(16) as threads:
         created = list(threads.map(write, range(16)))
@@ -96,12 +96,12 @@ def test_sixteen_writers_of_one_key_leave_one_whole_object(site: Site) -> None:
 def test_hostile_ids_stay_in_their_folder(site: Site) -> None:
     ids = ["../../etc/passwd", "..", ".", "/abs", "a\\b", "a b%2F?#&=+", "x" * 400, "ünï", "\n\0", "~", "con"]
     for recording_id in ids:
-        assert site.store().put(recording_key(recording_id, "mp3"), [recording_id.encode()])
-    assert site.objects() == {recording_key(recording_id, "mp3"): recording_id.encode() for recording_id in ids}
+        assert put(site.store(), manifest_key(recording_id), [recording_id.encode()])
+    assert site.objects() == {manifest_key(recording_id): recording_id.encode() for recording_id in ids}
 
 
 def test_cleaning_up_leaves_finished_objects_alone(site: Site) -> None:
-    site.store().put(KEY, [b"done"])
+    put(site.store(), KEY, [b"done"])
     site.store().remove_unfinished([KEY, "recordings/r2.mp3"])
     site.store().remove_unfinished([])
     assert site.objects() == {KEY: b"done"}

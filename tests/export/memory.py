@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -295,7 +295,9 @@ class MemoryApi(ExportApi):
         """What the job's manifest lists."""
         job = self.jobs[job_id]
         ids = self._listed(job) if job.fate.manifest is None else job.fate.manifest
-        return Manifest(job_id, {one: {"queue": f"queue of {one}"} for one in ids} if job.fate.manifest_reads else None)
+        if not job.fate.manifest_reads:
+            return Manifest(job_id, None)
+        return Manifest(job_id, [(one, {"queue": f"queue of {one}"}) for one in ids])
 
     def is_live(self, url: str) -> bool:
         """Whether a presigned URL may still be fetched."""
@@ -321,6 +323,10 @@ class MemoryArchive:
     :param platform: where URLs lead to.
     :ivar faults: by recording id, what its next fetches come to; ``UrlsExpired`` ends the transfer.
     :ivar fetched: recordings whose bytes were asked for, in order.
+    :ivar resumed: of every transfer, whether it was said to go on from an earlier one.
+    :ivar written: every receipt that was written, in order.
+    :ivar verified: recordings that were held against what is stored.
+    :ivar has_pyarrow: whether an index can be written.
     :ivar before_fetch: called with each id before it is fetched.
     """
 
@@ -332,13 +338,22 @@ class MemoryArchive:
     reports: dict[ExportWindow, Mapping[str, Any]] = field(default_factory=dict)
     faults: defaultdict[str, deque[ExportError]] = field(default_factory=lambda: defaultdict(deque))
     fetched: list[str] = field(default_factory=list)
+    resumed: list[bool] = field(default_factory=list)
+    written: list[Receipt] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
+    indexes: dict[ExportWindow, list[tuple[ExportRequest, ReceiptLine]]] = field(default_factory=dict)
+    has_pyarrow: bool = True
     before_fetch: Callable[[str], None] = lambda recording_id: None
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
         return self.receipts.get(window)
 
+    def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
+        return iter(self.receipts[window]) if window in self.receipts else None
+
     def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
         self.receipts[window] = tuple(receipt)
+        self.written.append(self.receipts[window])
 
     def fetch_manifest(self, job_id: str, url: str) -> Manifest:
         if not self.platform.is_live(url):
@@ -352,11 +367,14 @@ class MemoryArchive:
     def fetch(
         self,
         recordings: Sequence[Recording],
+        window: ExportWindow,
         media_format: str,
         *,
         overwrite: bool,
         proceed: Callable[[], None],
-    ) -> Iterator[tuple[Recording, StoredObject | ExportError]]:
+        resumed: bool = False,
+    ) -> Generator[tuple[Recording, StoredObject | ExportError], None, None]:
+        self.resumed.append(resumed)
         for recording in recordings:
             key = f"recordings/{recording.recording_id}.{media_format}"
             if key not in self.objects or overwrite:
@@ -372,6 +390,18 @@ class MemoryArchive:
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         self.reports[interval] = report
         return f"reports/{interval}"
+
+    @property
+    def can_index(self) -> bool:
+        return self.has_pyarrow
+
+    def put_index(self, interval: ExportWindow, lines: Iterable[tuple[ExportRequest, ReceiptLine]]) -> str:
+        self.indexes[interval] = list(lines)
+        return f"index/{interval}"
+
+    def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
+        self.verified += [line.recording_id for line in lines]
+        return ((line, "is not there") for line in lines if line.key not in self.objects)
 
     def empty(self) -> None:
         """Let somebody empty the bucket."""

@@ -31,7 +31,7 @@ def archive(world: World) -> MemoryArchive:
 
 
 def listing(job_id: str, ids: str) -> Manifest:
-    return Manifest(job_id, {one: {} for one in ids})
+    return Manifest(job_id, [(one, {}) for one in ids])
 
 
 def line(recording_id: str, status: str = "archived", job_id: str = "job-1", reason: str | None = None) -> ReceiptLine:

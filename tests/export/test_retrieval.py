@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -68,6 +69,13 @@ class Ann:
         Submission(world.api, world.ledger, self.leases, world.clock.sleep).resubmit(REQUEST, "expired")
         return Following(world.api, world.ledger, self.leases, 20, 15.0, 180.0).poll(self.leases.hold(REQUEST))
 
+    def retrieve(self, entry: Entry, job: ExportJob) -> Receipt:
+        """Retrieve the job; the receipt that is there then."""
+        counts = self.retrieval.retrieve(entry, job)
+        receipt = self.receipt(entry.request.window)
+        assert counts == Counter(line.status.value for line in receipt)
+        return receipt
+
     def receipt(self, window: ExportWindow = REQUEST.window) -> Receipt:
         receipt = self.archive.receipt(window)
         assert receipt is not None
@@ -88,7 +96,7 @@ def ann(world: World, leases: Leases) -> Ann:
 
 def test_a_window_is_archived_with_a_line_for_every_recording(ann: Ann) -> None:
     entry, job = ann.completed()
-    receipt = ann.retrieval.retrieve(entry, job)
+    receipt = ann.retrieve(entry, job)
     assert receipt == ann.receipt()
     assert with_status(receipt, "archived") == CALLS
     stored = ann.archive.objects["recordings/call-3.mp3"]
@@ -106,7 +114,7 @@ def test_a_window_is_archived_with_a_line_for_every_recording(ann: Ann) -> None:
 
 
 def test_an_archived_window_is_remembered_counted_and_given_back(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     entry = ann.world.entry(REQUEST)
     assert (entry.state, entry.destinations) == (RequestState.ARCHIVED, ("s3://calls",))
     assert entry.held_by == ""
@@ -117,19 +125,19 @@ def test_an_archived_window_is_remembered_counted_and_given_back(ann: Ann) -> No
 def test_the_manifest_comes_first(ann: Ann) -> None:
     seen: list[bool] = []
     ann.archive.before_fetch = lambda recording_id: seen.append("job-1" in ann.archive.manifests)
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     assert seen == [True] * 5
 
 
 def test_no_receipt_holds_a_presigned_url(ann: Ann) -> None:
     ann.archive.faults["call-1"].append(Refused("404 NoSuchKey"))
     with pytest.raises(ExportFailed) as failure:
-        ann.retrieval.retrieve(*ann.completed())
+        ann.retrieve(*ann.completed())
     assert SIGNATURE not in repr(ann.receipt()) + str(failure.value)
 
 
 def test_an_empty_job_leaves_an_empty_receipt(ann: Ann) -> None:
-    assert ann.retrieval.retrieve(*ann.completed(fate=replace(COMPLETES, listed=()))) == ()
+    assert ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=()))) == ()
     assert ann.world.entry(REQUEST).state is RequestState.ARCHIVED
 
 
@@ -137,7 +145,7 @@ def test_an_empty_job_leaves_an_empty_receipt(ann: Ann) -> None:
 
 
 def test_a_null_url_is_recorded_as_unavailable(ann: Ann) -> None:
-    receipt = ann.retrieval.retrieve(*ann.completed(fate=replace(COMPLETES, unavailable=frozenset({"call-2"}))))
+    receipt = ann.retrieve(*ann.completed(fate=replace(COMPLETES, unavailable=frozenset({"call-2"}))))
     assert with_status(receipt, "unavailable") == ["call-2"]
     assert ann.line("call-2").reason == "no URL: its transcoding failed"
     assert ann.line("call-2").metadata == {"queue": "queue of call-2"}
@@ -148,7 +156,7 @@ def test_a_null_url_is_recorded_as_unavailable(ann: Ann) -> None:
 def test_a_recording_that_only_the_manifest_lists_has_failed(ann: Ann) -> None:
     fate = replace(COMPLETES, listed=("call-0",), manifest=("call-0", "call-1"))
     with pytest.raises(ExportFailed, match="1 of 2 recordings are not archived, such as 'call-1' of job job-1"):
-        ann.retrieval.retrieve(*ann.completed(fate=fate))
+        ann.retrieve(*ann.completed(fate=fate))
     assert with_status(ann.receipt(), "failed") == ["call-1"]
     assert ann.line("call-1").reason == "the manifest lists it, its job doesn't"
     assert ann.world.entry(REQUEST).state is RequestState.OPEN
@@ -156,7 +164,7 @@ def test_a_recording_that_only_the_manifest_lists_has_failed(ann: Ann) -> None:
 
 def test_a_recording_that_the_manifest_leaves_out_is_archived_all_the_same(ann: Ann) -> None:
     fate = replace(COMPLETES, listed=("call-0", "call-1"), manifest=("call-0",))
-    assert with_status(ann.retrieval.retrieve(*ann.completed(fate=fate)), "archived") == ["call-0", "call-1"]
+    assert with_status(ann.retrieve(*ann.completed(fate=fate)), "archived") == ["call-0", "call-1"]
     assert ann.line("call-1").metadata == {}
 
 
@@ -164,7 +172,7 @@ def test_a_recording_that_the_manifest_leaves_out_is_archived_all_the_same(ann: 
 def test_without_a_manifest_that_can_be_read_the_jobs_own_list_stands_in(
     ann: Ann, fate: Fate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert with_status(ann.retrieval.retrieve(*ann.completed(fate=fate)), "archived") == CALLS
+    assert with_status(ann.retrieve(*ann.completed(fate=fate)), "archived") == CALLS
     assert "Job job-1 has no manifest that can be read" in caplog.text
 
 
@@ -174,7 +182,7 @@ def test_without_a_manifest_that_can_be_read_the_jobs_own_list_stands_in(
 def test_passing_faults_are_fetched_again_in_rounds(ann: Ann) -> None:
     ann.archive.faults["call-1"].extend([Passing("503"), WrongBody("half a body")])
     ann.archive.faults["call-3"].append(Passing("503"))
-    receipt = ann.retrieval.retrieve(*ann.completed())
+    receipt = ann.retrieve(*ann.completed())
     assert with_status(receipt, "archived") == CALLS
     assert ann.archive.fetched == [*CALLS, "call-1", "call-3", "call-1"]
     assert ann.world.clock.slept == [10.0, 10.0]
@@ -184,18 +192,18 @@ def test_a_fault_that_outlives_the_rounds_may_pass_in_a_later_try(ann: Ann) -> N
     ann.archive.faults["call-1"].extend([Passing("503 SlowDown")] * 3)
     entry, job = ann.completed()
     with pytest.raises(Passing, match="1 of 5 recordings are not archived, such as 'call-1' of job job-1: 503 Slow"):
-        ann.retrieval.retrieve(entry, job)
+        ann.retrieve(entry, job)
     assert with_status(ann.receipt(), "archived") == ["call-0", "call-2", "call-3", "call-4"]
     assert ann.line("call-1").reason == "503 SlowDown"
     ann.archive.fetched.clear()
-    assert with_status(ann.retrieval.retrieve(entry, job), "archived") == CALLS
+    assert with_status(ann.retrieve(entry, job), "archived") == CALLS
     assert ann.archive.fetched == ["call-1"]
 
 
 def test_a_fault_that_no_try_can_mend_is_not_fetched_again_and_ends_the_window(ann: Ann) -> None:
     ann.archive.faults["call-1"].append(Refused("404 NoSuchKey"))
     with pytest.raises(ExportFailed, match="404 NoSuchKey") as failure:
-        ann.retrieval.retrieve(*ann.completed())
+        ann.retrieve(*ann.completed())
     assert not isinstance(failure.value, Passing)
     assert ann.archive.fetched == CALLS
     assert ann.world.entry(REQUEST).state is RequestState.OPEN
@@ -205,7 +213,7 @@ def test_one_fault_for_good_beside_passing_ones_ends_the_window(ann: Ann) -> Non
     ann.archive.faults["call-1"].extend([Passing("503")] * 3)
     ann.archive.faults["call-2"].append(Refused("404"))
     with pytest.raises(ExportFailed, match="2 of 5"):
-        ann.retrieval.retrieve(*ann.completed())
+        ann.retrieve(*ann.completed())
 
 
 # -- URLs that run out -----------------------------------------------------------------------------------------------
@@ -214,25 +222,25 @@ def test_one_fault_for_good_beside_passing_ones_ends_the_window(ann: Ann) -> Non
 def test_nothing_is_fetched_with_less_than_five_minutes_left(ann: Ann) -> None:
     entry, job = ann.completed(fate=replace(COMPLETES, lives=299.9))
     with pytest.raises(UrlsExpired, match="URLs of job job-1 end in less than 5 minutes"):
-        ann.retrieval.retrieve(entry, job)
+        ann.retrieve(entry, job)
     assert (ann.archive.fetched, ann.archive.manifests, ann.archive.receipts) == ([], {}, {})
 
 
 def test_five_minutes_are_enough(ann: Ann) -> None:
     entry, job = ann.completed(fate=replace(COMPLETES, lives=300.0))
-    assert with_status(ann.retrieval.retrieve(entry, job), "archived") == CALLS
+    assert with_status(ann.retrieve(entry, job), "archived") == CALLS
 
 
 def test_a_job_that_does_not_say_when_its_urls_end_is_fetched_until_they_do(ann: Ann) -> None:
     entry, job = ann.completed(fate=replace(COMPLETES, lives=None))
     ann.world.clock.sleep(1e6)
-    assert with_status(ann.retrieval.retrieve(entry, job), "archived") == CALLS
+    assert with_status(ann.retrieve(entry, job), "archived") == CALLS
 
 
 def test_an_expired_manifest_ends_the_retrieval_without_a_receipt(ann: Ann) -> None:
     entry, job = ann.completed(fate=replace(COMPLETES, lives=0.0))
     with pytest.raises(UrlsExpired, match="403"):
-        ann.retrieval.retrieve(entry, replace(job, expires_at=None))
+        ann.retrieve(entry, replace(job, expires_at=None))
     assert ann.archive.receipts == {}
 
 
@@ -257,13 +265,13 @@ def test_urls_that_run_out_midway_leave_a_true_receipt_and_only_the_rest_to_fetc
 ) -> None:
     expire(ann)
     with pytest.raises(UrlsExpired):
-        ann.retrieval.retrieve(*ann.completed())
+        ann.retrieve(*ann.completed())
     assert with_status(ann.receipt(), "archived") == ["call-0", "call-1"]
     assert with_status(ann.receipt(), "failed") == ["call-2", "call-3", "call-4"]
     assert ann.line("call-4").reason == "its URL expired before it was fetched"
     assert ann.world.entry(REQUEST).state is RequestState.OPEN
     ann.archive.fetched.clear()
-    receipt = ann.retrieval.retrieve(*ann.resubmitted())
+    receipt = ann.retrieve(*ann.resubmitted())
     assert ann.archive.fetched == ["call-2", "call-3", "call-4"]
     assert with_status(receipt, "archived") == CALLS
     assert [line.job_id for line in receipt] == ["job-1", "job-1", "job-2", "job-2", "job-2"]
@@ -273,7 +281,7 @@ def test_what_failed_before_the_urls_ran_out_keeps_its_reason(ann: Ann) -> None:
     ann.archive.faults["call-1"].append(Refused("404 NoSuchKey"))
     expire_by_storage(ann)
     with pytest.raises(UrlsExpired):
-        ann.retrieval.retrieve(*ann.completed())
+        ann.retrieve(*ann.completed())
     assert ann.line("call-1").reason == "404 NoSuchKey"
     assert ann.line("call-2").reason == "its URL expired before it was fetched"
 
@@ -281,8 +289,8 @@ def test_what_failed_before_the_urls_ran_out_keeps_its_reason(ann: Ann) -> None:
 def test_what_the_next_job_no_longer_lists_stays_in_the_receipt_where_it_is_archived(ann: Ann) -> None:
     expire_by_storage(ann)
     with pytest.raises(UrlsExpired):
-        ann.retrieval.retrieve(*ann.completed())
-    receipt = ann.retrieval.retrieve(*ann.resubmitted(replace(COMPLETES, listed=("call-2", "call-3", "call-4"))))
+        ann.retrieve(*ann.completed())
+    receipt = ann.retrieve(*ann.resubmitted(replace(COMPLETES, listed=("call-2", "call-3", "call-4"))))
     assert sorted(with_status(receipt, "archived")) == CALLS
 
 
@@ -298,7 +306,7 @@ def test_whoever_lost_the_window_writes_no_receipt(ann: Ann) -> None:
 
     ann.archive.before_fetch = take_over
     with pytest.raises(LeaseLost):
-        ann.retrieval.retrieve(entry, job)
+        ann.retrieve(entry, job)
     assert ann.archive.receipts == {}
     assert ann.world.entry(REQUEST).held_by == "bob"
 
@@ -317,14 +325,14 @@ def test_a_transfer_ends_before_the_next_download_when_the_lease_is_lost(ann: An
 
     ann.archive.before_fetch = take_over
     with pytest.raises(LeaseLost, match="taken over"):
-        ann.retrieval.retrieve(entry, job)
+        ann.retrieve(entry, job)
     assert (ann.archive.fetched, ann.archive.receipts) == (["call-0", "call-1"], {})
 
 
 def test_nothing_is_fetched_without_a_lease(ann: Ann) -> None:
     entry, job = ann.completed()
     with pytest.raises(LeaseLost, match="not held by ann"):
-        ann.retrieval.retrieve(replace(entry, lease=None), job)
+        ann.retrieve(replace(entry, lease=None), job)
     assert ann.archive.fetched == []
 
 
@@ -332,13 +340,13 @@ def test_nothing_is_fetched_without_a_lease(ann: Ann) -> None:
 
 
 def test_a_receipt_of_another_selection_is_refused_before_anything_is_fetched(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     wav = replace(REQUEST, media_format="wav")
     with pytest.raises(InvalidInput, match=r"s3://calls already holds the receipt of window .* for another"):
         ann.retrieval.proof(wav, None)
     ann.archive.fetched.clear()
     with pytest.raises(InvalidInput, match="give every selection a destination of its own"):
-        ann.retrieval.retrieve(*ann.completed(wav))
+        ann.retrieve(*ann.completed(wav))
     assert ann.archive.fetched == []
     assert {line.request_key for line in ann.receipt()} == {REQUEST.key}
 
@@ -347,14 +355,14 @@ def test_a_receipt_of_another_selection_is_refused_before_anything_is_fetched(an
 
 
 def test_a_whole_receipt_is_proof_whatever_the_ledger_knows(ann: Ann) -> None:
-    receipt = ann.retrieval.retrieve(*ann.completed(fate=replace(COMPLETES, unavailable=frozenset({"call-2"}))))
+    receipt = ann.retrieve(*ann.completed(fate=replace(COMPLETES, unavailable=frozenset({"call-2"}))))
     assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
     assert ann.retrieval.proof(REQUEST, Entry(REQUEST)) == receipt
     assert ann.retrieval.proof(REQUEST, None) == receipt
 
 
 def test_without_a_receipt_there_is_no_proof_whatever_the_ledger_knows(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     ann.archive.empty()
     assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) is None
 
@@ -362,18 +370,18 @@ def test_without_a_receipt_there_is_no_proof_whatever_the_ledger_knows(ann: Ann)
 def test_a_receipt_with_a_failed_line_is_no_proof(ann: Ann) -> None:
     ann.archive.faults["call-1"].append(Refused("404"))
     with pytest.raises(ExportError):
-        ann.retrieval.retrieve(*ann.completed())
+        ann.retrieve(*ann.completed())
     assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) is None
 
 
 def test_another_destination_proves_nothing(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     elsewhere = MemoryArchive(ann.world.api, "s3://elsewhere")
     assert replace(ann.retrieval, archive=elsewhere).proof(REQUEST, ann.world.entry(REQUEST)) is None
 
 
 def test_an_empty_receipt_names_no_request_and_so_needs_the_ledgers_word(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed(fate=replace(COMPLETES, listed=())))
+    ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=())))
     entry = ann.world.entry(REQUEST)
     assert ann.retrieval.proof(REQUEST, entry) == ()
     assert ann.retrieval.proof(REQUEST, None) is None
@@ -382,33 +390,33 @@ def test_an_empty_receipt_names_no_request_and_so_needs_the_ledgers_word(ann: An
 
 
 def test_a_receipt_from_before_force_proves_nothing_of_the_forced_generation(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     submission = Submission(ann.world.api, ann.world.ledger, ann.leases, ann.world.clock.sleep)
     submission.ensure_job(REQUEST, "run 1")
     assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) is None
     entry, job = ann.completed()
     assert job.job_id == "job-2"
     ann.archive.fetched.clear()
-    receipt = ann.retrieval.retrieve(entry, job)
+    receipt = ann.retrieve(entry, job)
     assert ann.archive.fetched == CALLS, "what is there is fetched again and overwritten"
     assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
     assert {line.job_id for line in receipt} == {"job-2"}
 
 
 def test_a_forced_retrieval_that_is_cut_off_does_not_begin_from_the_first_recording(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     submission = Submission(ann.world.api, ann.world.ledger, ann.leases, ann.world.clock.sleep)
     submission.ensure_job(REQUEST, "run 1")
     expire_by_storage(ann)
     with pytest.raises(UrlsExpired):
-        ann.retrieval.retrieve(*ann.completed())
+        ann.retrieve(*ann.completed())
     ann.archive.fetched.clear()
-    ann.retrieval.retrieve(*ann.resubmitted())
+    ann.retrieve(*ann.resubmitted())
     assert ann.archive.fetched == ["call-2", "call-3", "call-4"]
 
 
 def test_a_foreign_line_among_ones_own_is_foreign(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     own = ann.receipt()
     ann.archive.receipts[REQUEST.window] = (*own[:-1], *moved(own[-1:], "another request"))
     with pytest.raises(InvalidInput):
@@ -416,6 +424,6 @@ def test_a_foreign_line_among_ones_own_is_foreign(ann: Ann) -> None:
 
 
 def test_the_entry_is_kept_as_it_was_polled(ann: Ann) -> None:
-    ann.retrieval.retrieve(*ann.completed())
+    ann.retrieve(*ann.completed())
     (attempt,) = ann.world.entry(REQUEST).attempts
     assert (attempt.status, attempt.recordings, attempt.polls) == (AttemptStatus.COMPLETED, 5, 1)

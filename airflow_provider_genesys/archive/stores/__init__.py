@@ -3,10 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from airflow_provider_genesys.export.model import StoredObject
+
+PART = 8 * 1024 * 1024
+"""Bytes of a part: what is smaller is stored in one request, what is larger in parts of this size, the last one
+shorter."""
+
+Bytes = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What is kept with an object.
+
+    :param media_type: its Content-Type.
+    :param source_etag: the source's ETag, kept as metadata ``source-etag`` where the store has metadata.
+    """
+
+    media_type: str = "application/octet-stream"
+    source_etag: str | None = None
 
 
 class Store(Protocol):
@@ -14,7 +33,11 @@ class Store(Protocol):
 
     Each call may raise ``Passing`` for a fault that a repetition may mend, and ``ExportFailed`` for one that it can't:
     a bucket that doesn't exist, a permission that is missing.
+
+    :ivar parts_in_order: the parts of an upload must be put one after the other.
     """
+
+    parts_in_order: bool
 
     @property
     def destination(self) -> str:
@@ -23,25 +46,59 @@ class Store(Protocol):
     def find(self, key: str) -> StoredObject | None:
         """What lies under a key; its ``sha256`` is set only where the store itself vouches for it."""
 
+    def find_all(self, keys: Collection[str]) -> dict[str, StoredObject]:
+        """What lies under these keys, by listings of 1,000 objects.
+
+        A listing begins at the next wanted key, so that it costs no more requests than there are keys, nor more than
+        the archive has thousands of objects. A listing doesn't tell the ``sha256``; it tells the ``checksum`` where the
+        store has one.
+        """
+
     def read(self, key: str) -> Iterator[bytes] | None:
         """An object's bytes in chunks of bounded size, or None where there is none."""
 
     def put(
-        self,
-        key: str,
-        body: Iterable[bytes],
-        *,
-        size: int | None = None,
-        overwrite: bool = False,
-        source_etag: str | None = None,
-    ) -> bool:
-        """Store a body under its key whole or not at all: what ``body`` raises half way leaves nothing behind.
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+    ) -> StoredObject | None:
+        """Store an object by one request. The store checks the bytes.
 
-        :param size: the body's length in bytes where it is known beforehand; a hint.
+        :param sha256: the body's, hexadecimal.
         :param overwrite: replace what is there.
-        :param source_etag: kept with the object where the store can.
-        :return: False where another writer's object is there already; it stays.
+        :return: None where another writer's object is there already; it stays.
+        """
+
+    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
+        """Begin an object in parts, which appears under its key when it is complete.
+
+        :param size: of the whole, in bytes, where it is known: a hint.
+        :param overwrite: replace what is there.
         """
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         """Remove what killed writers of these keys left half done, and nobody else's."""
+
+
+class Upload(Protocol):
+    """An object that arrives in parts. Whoever began it either completes or aborts it.
+
+    :ivar part_size: bytes of every part but the last: :data:`PART`, or more where an object of the announced size would
+        need too many parts.
+    """
+
+    part_size: int
+
+    def put_part(self, number: int, body: Bytes) -> None:
+        """Store a part; from several threads, unless the store wants its parts in order.
+
+        :param number: from 1. A part may be put again after a ``Passing``.
+        """
+
+    def complete(self, sha256: str) -> StoredObject | None:
+        """Make the object appear, whole.
+
+        :param sha256: of the whole, hexadecimal.
+        :return: None where another writer's object is there already; it stays.
+        """
+
+    def abort(self) -> None:
+        """Leave nothing behind. Never raises: what can't be removed now is removed by the next run."""

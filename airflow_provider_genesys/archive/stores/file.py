@@ -9,10 +9,10 @@ import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
+from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
 from airflow_provider_genesys.export.errors import ExportFailed, Passing
 from airflow_provider_genesys.export.model import StoredObject
 
@@ -27,6 +27,8 @@ class FileStore:
     A body is written to a file of its own in ``root/.incoming``, flushed to the disk, and only then linked to its key.
     Its writer holds a lock on it meanwhile: an unlocked file in there is a killed writer's.
     """
+
+    parts_in_order = False
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -57,28 +59,25 @@ class FileStore:
 
         return chunks()
 
+    def find_all(self, keys: Collection[str]) -> dict[str, StoredObject]:
+        return {key: found for key in keys if (found := self.find(key))}
+
     def put(
-        self,
-        key: str,
-        body: Iterable[bytes],
-        *,
-        size: int | None = None,
-        overwrite: bool = False,
-        source_etag: str | None = None,
-    ) -> bool:
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+    ) -> StoredObject | None:
+        upload = self.begin(key, attributes, size=len(body), overwrite=overwrite)
+        try:
+            upload.put_part(1, body)
+            return upload.complete(sha256)
+        finally:
+            upload.abort()
+
+    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
         path = self._path(key)
         incoming = self._incoming / f"{_mark(key)}.{uuid.uuid4().hex}"
-        try:
-            with self._told(key), os.fdopen(self._create(incoming), "wb") as file:
-                self._fill(file, body)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                created = _place(incoming, path, overwrite=overwrite)
-                _flush_directory(path.parent)
-            return created
-        finally:
-            with contextlib.suppress(OSError):
-                incoming.unlink()
-            self._tidy()
+        with self._told(key):
+            descriptor = self._create(incoming)
+        return _FileUpload(self, key, path, incoming, descriptor, overwrite)
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         marks = {_mark(key) for key in keys}
@@ -87,13 +86,6 @@ class FileStore:
                 if file.name.partition(".")[0] in marks and not _is_being_written(file):
                     file.unlink(missing_ok=True)
         self._tidy()
-
-    def _fill(self, file: BinaryIO, body: Iterable[bytes]) -> None:
-        written = sum(file.write(chunk) for chunk in body)
-        file.flush()
-        os.fsync(file.fileno())
-        if (size := os.fstat(file.fileno()).st_size) != written:
-            raise Passing(f"{written} bytes were written to {self.destination}, and {size} arrived")
 
     def _create(self, incoming: Path) -> int:
         """Create and lock a file. Whoever finishes just then may take the empty directory away under it."""
@@ -124,6 +116,59 @@ class FileStore:
         except OSError as error:
             kind = ExportFailed if error.errno in _PERMANENT else Passing
             raise kind(f"{key} in {self.destination}: {error.strerror or type(error).__name__}") from None
+
+
+class _FileUpload:
+    """A file that is being written, and locked meanwhile."""
+
+    part_size = PART
+
+    def __init__(
+        self, store: FileStore, key: str, path: Path, incoming: Path, descriptor: int, overwrite: bool
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._path = path
+        self._incoming = incoming
+        self._descriptor: int | None = descriptor
+        self._overwrite = overwrite
+        self._sizes: dict[int, int] = {}
+
+    def put_part(self, number: int, body: Bytes) -> None:
+        rest, at = memoryview(body), (number - 1) * PART
+        with self._store._told(self._key):
+            while rest:
+                written = os.pwrite(self._opened, rest, at)
+                rest, at = rest[written:], at + written
+        self._sizes[number] = len(body)
+
+    def complete(self, sha256: str) -> StoredObject | None:
+        written = sum(self._sizes.values())
+        try:
+            with self._store._told(self._key):
+                os.fsync(self._opened)
+                if (size := os.fstat(self._opened).st_size) != written:
+                    raise Passing(f"{written} bytes were written to {self._store.destination}, and {size} arrived")
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                created = _place(self._incoming, self._path, overwrite=self._overwrite)
+                _flush_directory(self._path.parent)
+        finally:
+            self.abort()
+        return StoredObject(self._key, written, sha256, checksum=f"sha256:{sha256}") if created else None
+
+    def abort(self) -> None:
+        with contextlib.suppress(OSError):
+            self._incoming.unlink()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._store._tidy()
+
+    @property
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            raise ValueError(f"the upload of {self._key} is over")
+        return self._descriptor
 
 
 def _mark(key: str) -> str:

@@ -6,30 +6,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from io import BytesIO
 from os.path import commonprefix
-from pathlib import PurePosixPath
 from typing import Any
 
+from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing
 from airflow_provider_genesys.export.model import StoredObject
 
 logger = logging.getLogger(__name__)
 
-PART = 8 * 1024 * 1024
-"""Bytes: what is smaller goes up in one request, what is larger in parts of this size."""
-
 _MOST_PARTS = 10_000
 _CHUNK = 1024 * 1024
 _ETAG = "source-etag"
-_MEDIA_TYPES = {
-    ".mp3": "audio/mpeg",
-    ".wav": "audio/wav",
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-}
+_ONLY_IF_ABSENT = {"IfNoneMatch": "*"}
 _ABSENT = {"NoSuchKey", "NotFound", "404"}
 _PRESENT = {"PreconditionFailed", "412"}
 _DENIED = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
@@ -46,6 +38,8 @@ class S3Store:
     :param prefix: without a leading slash; empty for the whole bucket.
     """
 
+    parts_in_order = False
+
     def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
         self._client = client
         self._bucket = bucket
@@ -61,7 +55,8 @@ class S3Store:
                 head = self._client.head_object(**self._at(key), ChecksumMode="ENABLED")
         except _Absent:
             return None
-        return StoredObject(key, head["ContentLength"], _sha256(head), head.get("Metadata", {}).get(_ETAG))
+        source_etag = head.get("Metadata", {}).get(_ETAG)
+        return StoredObject(key, head["ContentLength"], _sha256(head), source_etag, _etag(head))
 
     def read(self, key: str) -> Iterator[bytes] | None:
         try:
@@ -76,31 +71,48 @@ class S3Store:
 
         return chunks()
 
+    def find_all(self, keys: Collection[str]) -> dict[str, StoredObject]:
+        wanted = sorted({self._prefix + key: key for key in keys}.items())
+        prefix = commonprefix([wanted[0][0], wanted[-1][0]]) if wanted else ""  # noqa: RUF071 - of characters
+        found: dict[str, StoredObject] = {}
+        last, at = "", 0
+        while at < len(wanted):
+            page = self._listing(prefix, max(last, _just_before(wanted[at][0])))
+            listed = {entry["Key"]: entry for entry in page.get("Contents", ())}
+            last = max(listed, default=wanted[at][0])
+            ended = not page.get("IsTruncated")
+            while at < len(wanted) and (ended or wanted[at][0] <= last):
+                full_key, key = wanted[at]
+                if entry := listed.get(full_key):
+                    found[key] = StoredObject(key, entry["Size"], checksum=_etag(entry))
+                at += 1
+        return found
+
     def put(
-        self,
-        key: str,
-        body: Iterable[bytes],
-        *,
-        size: int | None = None,
-        overwrite: bool = False,
-        source_etag: str | None = None,
-    ) -> bool:
-        part_size = max(PART, -(-(size or 0) // _MOST_PARTS))
-        parts = _parts(body, part_size)
-        first = next(parts)
-        description = {
-            "ContentType": _MEDIA_TYPES.get(PurePosixPath(key).suffix, "application/octet-stream"),
-            "Metadata": {_ETAG: source_etag} if source_etag else {},
-        }
-        condition = {} if overwrite else {"IfNoneMatch": "*"}
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+    ) -> StoredObject | None:
         try:
-            if len(first) < part_size:
-                self._put_whole(key, first, description | condition)
-            else:
-                self._put_parts(key, chain([first], parts), description, condition)
+            with self._asking("s3:PutObject"):
+                answer = self._client.put_object(
+                    **self._at(key),
+                    Body=_readable(body),
+                    ContentLength=len(body),
+                    ChecksumSHA256=_base64(sha256),
+                    **_description(attributes),
+                    **({} if overwrite else _ONLY_IF_ABSENT),
+                )
         except _Present:
-            return False
-        return True
+            return None
+        return StoredObject(key, len(body), sha256, attributes.source_etag, _etag(answer))
+
+    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
+        with self._asking("s3:PutObject"):
+            answer = self._client.create_multipart_upload(
+                **self._at(key), ChecksumAlgorithm="SHA256", **_description(attributes)
+            )
+        return _S3Upload(
+            self, key, answer["UploadId"], attributes, max(PART, -(-(size or 0) // _MOST_PARTS)), overwrite
+        )
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         if not keys:
@@ -118,35 +130,10 @@ class S3Store:
                 error,
             )
 
-    def _put_whole(self, key: str, body: bytearray, arguments: dict[str, Any]) -> None:
-        with self._asking("s3:PutObject"):
-            self._client.put_object(
-                **self._at(key), Body=body, ContentLength=len(body), ChecksumSHA256=_checksum(body), **arguments
-            )
-
-    def _put_parts(
-        self, key: str, parts: Iterable[bytearray], description: dict[str, Any], condition: dict[str, str]
-    ) -> None:
-        with self._asking("s3:PutObject"):
-            upload = self._client.create_multipart_upload(**self._at(key), ChecksumAlgorithm="SHA256", **description)
-        here = self._at(key) | {"UploadId": upload["UploadId"]}
-        sent, done = 0, []
-        try:
-            for number, part in enumerate(parts, start=1):
-                checksum = {"ChecksumSHA256": _checksum(part)}
-                with self._asking("s3:PutObject"):
-                    answer = self._client.upload_part(
-                        **here, PartNumber=number, Body=part, ContentLength=len(part), **checksum
-                    )
-                done.append({"PartNumber": number, "ETag": answer["ETag"], **checksum})
-                sent += len(part)
-            with self._asking("s3:PutObject"):
-                self._client.complete_multipart_upload(**here, MultipartUpload={"Parts": done}, **condition)
-        except BaseException:
-            self._abort(here["Key"], here["UploadId"])
-            raise
-        if (stored := self.find(key)) is None or stored.size != sent:
-            raise Passing(f"{sent} bytes went to {key} in {self.destination}, and {stored and stored.size} arrived")
+    def _listing(self, prefix: str, after: str) -> dict[str, Any]:
+        with self._asking("s3:ListBucket"):
+            page: dict[str, Any] = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, StartAfter=after)
+            return page
 
     def _open_uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         with self._asking("s3:ListBucketMultipartUploads"):
@@ -206,6 +193,51 @@ class S3Store:
         return Passing(words) if passing else ExportFailed(words)
 
 
+class _S3Upload:
+    """A multipart upload."""
+
+    def __init__(
+        self, store: S3Store, key: str, upload_id: str, attributes: Attributes, part_size: int, overwrite: bool
+    ) -> None:
+        self.part_size = part_size
+        self._store = store
+        self._key = key
+        self._here = store._at(key) | {"UploadId": upload_id}
+        self._attributes = attributes
+        self._condition = {} if overwrite else _ONLY_IF_ABSENT
+        self._parts: dict[int, dict[str, Any]] = {}
+        self._sizes: dict[int, int] = {}
+
+    def put_part(self, number: int, body: Bytes) -> None:
+        checksum = {"ChecksumSHA256": _base64(hashlib.sha256(body).hexdigest())}
+        with self._store._asking("s3:PutObject"):
+            answer = self._store._client.upload_part(
+                **self._here, PartNumber=number, Body=_readable(body), ContentLength=len(body), **checksum
+            )
+        self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"], **checksum}
+        self._sizes[number] = len(body)
+
+    def complete(self, sha256: str) -> StoredObject | None:
+        parts = [self._parts[number] for number in sorted(self._parts)]
+        try:
+            with self._store._asking("s3:PutObject"):
+                self._store._client.complete_multipart_upload(
+                    **self._here, MultipartUpload={"Parts": parts}, **self._condition
+                )
+        except _Present:
+            self.abort()
+            return None
+        sent, stored = sum(self._sizes.values()), self._store.find(self._key)
+        if stored is None or stored.size != sent:
+            raise Passing(
+                f"{sent} bytes went to {self._key} in {self._store.destination}, and {stored and stored.size} arrived"
+            )
+        return StoredObject(self._key, sent, sha256, self._attributes.source_etag, stored.checksum)
+
+    def abort(self) -> None:
+        self._store._abort(self._here["Key"], self._here["UploadId"])
+
+
 class _Absent(ExportError):
     """There is no such object."""
 
@@ -218,26 +250,28 @@ class _Denied(ExportFailed):
     """A permission is missing."""
 
 
-def _parts(body: Iterable[bytes], size: int) -> Iterator[bytearray]:
-    """``body`` in parts of ``size`` bytes, the last one shorter, and one at least. All are the same buffer in turn."""
-    buffer = bytearray()
-    number = 0
-    for chunk in body:
-        rest = memoryview(chunk)
-        while len(buffer) + len(rest) >= size:
-            room = size - len(buffer)
-            buffer += rest[:room]
-            rest = rest[room:]
-            yield buffer
-            number += 1
-            buffer.clear()
-        buffer += rest
-    if buffer or not number:
-        yield buffer
+def _description(attributes: Attributes) -> dict[str, Any]:
+    metadata = {_ETAG: attributes.source_etag} if attributes.source_etag else {}
+    return {"ContentType": attributes.media_type, "Metadata": metadata}
 
 
-def _checksum(body: bytearray) -> str:
-    return base64.b64encode(hashlib.sha256(body).digest()).decode()
+def _readable(body: Bytes) -> BytesIO | bytes | bytearray:
+    """What the client takes for a body, which a memoryview is not."""
+    return BytesIO(body) if isinstance(body, memoryview) else body
+
+
+def _just_before(key: str) -> str:
+    """A listing that starts after this one begins at ``key``: no key of an archive has a character above ``~``."""
+    return f"{key[:-1]}{chr(ord(key[-1]) - 1)}~"
+
+
+def _base64(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _etag(answer: dict[str, Any]) -> str | None:
+    etag = answer.get("ETag", "").strip('"')
+    return f"etag:{etag}" if etag else None
 
 
 def _sha256(head: dict[str, Any]) -> str | None:
