@@ -12,6 +12,7 @@ from airflow_provider_genesys.simulator.faults import Fault, FaultPlan, SpecErro
 from airflow_provider_genesys.simulator.jobs import Job
 from airflow_provider_genesys.simulator.listing import dates
 from airflow_provider_genesys.simulator.platform import routes
+from airflow_provider_genesys.simulator.platform.bulk import state_of
 from airflow_provider_genesys.simulator.presigned import signature_of
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 
@@ -20,6 +21,8 @@ def add_routes(app: web.Application) -> None:
     """Add the control routes."""
     app.router.add_get("/_simulator/stats", stats)
     app.router.add_get("/_simulator/jobs", jobs)
+    app.router.add_get("/_simulator/batches", batches)
+    app.router.add_get("/_simulator/bulk_jobs", bulk_jobs)
     app.router.add_get("/_simulator/issued", issued)
     app.router.add_get("/_simulator/held", held)
     app.router.add_post("/_simulator/faults", set_faults)
@@ -37,6 +40,36 @@ async def jobs(request: web.Request) -> web.Response:
     """``GET /_simulator/jobs``: every job since the start or the last reset, oldest first."""
     simulation = request.app[SIMULATION]
     return web.json_response([_summary(job, simulation) for job in simulation.jobs.values()])
+
+
+async def batches(request: web.Request) -> web.Response:
+    """``GET /_simulator/batches``: every batch request since the start or the last reset, oldest first."""
+    known = request.app[SIMULATION].platform.batches.values()
+    return web.json_response(
+        [
+            {"id": each.batch_id, "client": each.client, "asked": each.asked, "submittedAt": each.submitted_at}
+            for each in known
+        ]
+    )
+
+
+async def bulk_jobs(request: web.Request) -> web.Response:
+    """``GET /_simulator/bulk_jobs``: every bulk job, administrators' too, and since when its objects have arrived."""
+    simulation = request.app[SIMULATION]
+    delivered = simulation.platform.delivered
+    return web.json_response(
+        [
+            {
+                "id": each.job_id,
+                "user": each.user,
+                "state": state_of(each, simulation),
+                "query": each.query,
+                "exported": len(each.exported),
+                "deliveredAt": delivered.get(each.job_id),
+            }
+            for each in simulation.platform.bulk_jobs.values()
+        ]
+    )
 
 
 async def issued(request: web.Request) -> web.Response:

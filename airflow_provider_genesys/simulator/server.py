@@ -33,8 +33,10 @@ def application(simulation: Simulation) -> web.Application:
     app = web.Application(middlewares=[gate])
     app[SIMULATION] = simulation
     app.router.add_post("/oauth/token", token, name="token")
-    guide.add_routes(app)
-    routes.add_routes(app)
+    if "guide" in simulation.universe.apis:
+        guide.add_routes(app)
+    if "platform" in simulation.universe.apis:
+        routes.add_routes(app)
     shifts.add_routes(app)
     storage.add_routes(app)
     control.add_routes(app)
@@ -78,6 +80,7 @@ async def serve(
         await stop.wait()
     finally:
         simulation.holds.release()
+        simulation.stop_background()
         await runner.cleanup()
 
 

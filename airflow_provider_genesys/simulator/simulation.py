@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 import uuid
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,8 @@ class Stats:
     :param completed: those that were answered with the true bytes, to the last one asked for.
     :param jobs: jobs submitted.
     :param batches: batch requests submitted.
+    :param bulk_jobs: bulk jobs submitted.
+    :param destructive_jobs: bulk jobs that were refused since they would delete or archive.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -48,6 +51,8 @@ class Stats:
     completed: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
     batches: int = 0
+    bulk_jobs: int = 0
+    destructive_jobs: int = 0
 
     def copy(self) -> Stats:
         """A snapshot."""
@@ -102,19 +107,37 @@ class Simulation:
         self.issued_jobs: list[Job] = []
         self.issued_batches: list[Batch] = []
         self.issued_signatures: list[str] = []
+        self._background: set[asyncio.Task[None]] = set()
         self.reset()
         self.plan = FaultPlan(universe.faults)
 
     def reset(self) -> None:
         """Forget jobs, counts, spent budgets and faults. Tokens stay valid, and what was issued stays known."""
+        self.stop_background()
         self.plan = FaultPlan(())
         self.stats = Stats()
         self.jobs: dict[str, Job] = {}
         self.requests = Budget(self.universe.requests_per_minute)
         self.polls = Budget(self.universe.polls_per_minute)
         self.recording_requests = Budget(self.universe.recording_requests_per_minute)
-        self.platform = PlatformState(self.universe)
+        self.platform = PlatformState(self.universe, self.clock())
         self._attempts: defaultdict[str, dict[tuple[int, int], int]] = defaultdict(dict)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the requests, until it ends or everything is forgotten."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def stop_background(self) -> None:
+        """Stop whatever is done beside the requests."""
+        for task in self._background:
+            task.cancel()
+
+    @property
+    def available_ms(self) -> int:
+        """Until when the data lake has conversations, in ms since 1970-01-01 UTC."""
+        return int((self.clock() - self.universe.availability_lag_seconds) * 1000)
 
     @property
     def hidden_divisions(self) -> frozenset[int]:

@@ -34,6 +34,7 @@ AGENTS = (
 DISPOSITIONS = ("resolved", "callback", "escalated", "voicemail", "abandoned")
 
 
+APIS = ("guide", "platform")
 # Every ninth call is followed by a conversation that nobody recorded as a call: see conversations.py.
 CALLS_PER_GROUP = 9
 
@@ -100,6 +101,7 @@ class Universe:
     """Settings of a simulated Genesys Cloud organisation. Each can be given in JSON under its own name.
 
     :param clients: OAuth clients, id to secret.
+    :param apis: what is answered: ``guide``, ``platform`` (the published API), or both; the rest is 404.
     :param integration: id of the recording integration.
     :param calls_per_day: recordings of each UTC day; None: 180 to 199 at weekends, 200 to 220 on working days.
     :param volumes: recordings of single days, by ISO date; they win over ``calls_per_day``.
@@ -122,6 +124,14 @@ class Universe:
     :param batch_url_minutes: life of a batch request's URLs, from the moment at which each is there.
     :param playback_url_minutes: life of the URLs of a conversation's recordings.
     :param transcode_seconds: how long a conversation's recordings are transcoded when they are first asked for.
+    :param integration_active: whether bulk jobs can export through the integration.
+    :param bulk_pending_seconds: time from a bulk job's creation until it is ready.
+    :param bulk_processing_seconds: time from its execution until it is fulfilled.
+    :param delivery_seconds: time from then until its objects arrive.
+    :param deliver_to: where they arrive: a directory, as a path or ``file://`` URI, or an object with the ``endpoint``,
+        ``bucket``, ``access_key`` and ``secret_key`` of an S3 store; None: nowhere, though they count as exported.
+    :param foreign_bulk_jobs: bulk jobs of administrators that are processing when the simulator starts.
+    :param foreign_bulk_seconds: for how long.
     :param audio_bytes: mean size of a recording; single ones have 50 to 150 percent of it.
     :param large_recordings: sizes in bytes of single recordings, by ``"{ISO date}/{index}"``.
     :param faults: what goes wrong; see :mod:`airflow_provider_genesys.simulator.faults`.
@@ -129,6 +139,7 @@ class Universe:
     """
 
     clients: Mapping[str, str] = field(default_factory=lambda: {"demo": "demo"}, repr=False)
+    apis: Sequence[str] = APIS
     integration: str = "simulated-integration"
     calls_per_day: int | None = None
     volumes: Mapping[str, int] = field(default_factory=dict)
@@ -150,15 +161,23 @@ class Universe:
     batch_url_minutes: int = 60
     playback_url_minutes: int = 60
     transcode_seconds: float = 0.0
+    integration_active: bool = True
+    bulk_pending_seconds: float = 1.0
+    bulk_processing_seconds: float = 1.0
+    delivery_seconds: float = 1.0
+    deliver_to: str | Mapping[str, str] | None = field(default=None, repr=False)
+    foreign_bulk_jobs: int = 0
+    foreign_bulk_seconds: float = 60.0
     audio_bytes: int = 24_000
     large_recordings: Mapping[str, int] = field(default_factory=dict)
     faults: Sequence[Fault] = ()
 
     def __post_init__(self) -> None:
-        for name, (wanted, holds) in _RULES.items():
-            value = getattr(self, name)
+        for each in fields(self):
+            wanted, holds = _RULES[each.name]
+            value = getattr(self, each.name)
             if not holds(value):
-                raise SpecError(f"{name} must be {wanted}, not {value!r}")
+                raise SpecError(f"{each.name} must be {wanted}{f', not {value!r}' if each.repr else ''}")
 
     def volume(self, day: int) -> int:
         """Number of calls that start on a UTC day."""
@@ -345,9 +364,14 @@ def _text(value: Any) -> bool:
 
 MAX_VOLUME = 10_000_000
 MIN_AUDIO_BYTES = 1024
+_BUCKET = ("endpoint", "bucket", "access_key", "secret_key")
 
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "clients": ("an object of client id: secret", _table(_text, _text)),
+    "apis": (
+        f"a list of {' and '.join(APIS)}, or one of them",
+        lambda value: isinstance(value, list | tuple) and bool(value) and all(each in APIS for each in value),
+    ),
     "integration": ("a string", _text),
     "calls_per_day": (f"a whole number from 0 to {MAX_VOLUME}, or null", _maybe(_whole(0, MAX_VOLUME))),
     "volumes": (f"an object of ISO date: whole number from 0 to {MAX_VOLUME}", _table(_day_key, _whole(0, MAX_VOLUME))),
@@ -369,6 +393,16 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "batch_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),
     "playback_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),
     "transcode_seconds": ("a number of seconds", _seconds),
+    "integration_active": ("true or false", lambda value: type(value) is bool),
+    "bulk_pending_seconds": ("a number of seconds", _seconds),
+    "bulk_processing_seconds": ("a number of seconds", _seconds),
+    "delivery_seconds": ("a number of seconds", _seconds),
+    "deliver_to": (
+        f"a directory, an object of {', '.join(_BUCKET)}, or null",
+        lambda value: value is None or _text(value) or (_table(_text, _text)(value) and set(value) == set(_BUCKET)),
+    ),
+    "foreign_bulk_jobs": ("a whole number from 0 to 2", _whole(0, 2)),
+    "foreign_bulk_seconds": ("a number of seconds", _seconds),
     "audio_bytes": (f"a whole number from {MIN_AUDIO_BYTES}", _whole(MIN_AUDIO_BYTES)),
     "large_recordings": (
         f'an object of "{{ISO date}}/{{index}}": bytes, from {MIN_AUDIO_BYTES}',

@@ -55,8 +55,17 @@ def test_the_api_wants_a_living_token(simulate: Simulate, calling: Calling, cloc
 
 def test_an_unknown_path_and_an_unknown_job_are_not_found(simulate: Simulate, calling: Calling) -> None:
     caller = calling(simulate())
-    assert_error_body(caller.session.get(f"{caller.url}/api/v2/recording/jobs"), 404, "not.found")
+    assert_error_body(caller.session.get(f"{caller.url}/api/v2/recording/nothing"), 404, "not.found")
     assert "no-such-job" in assert_error_body(caller.poll("no-such-job"), 404, "not.found")
+
+
+@pytest.mark.parametrize(("apis", "guide", "published"), [(["guide"], 200, 404), (["platform"], 404, 200)])
+def test_an_organisation_can_have_either_api_alone(
+    simulate: Simulate, calling: Calling, apis: list[str], guide: int, published: int
+) -> None:
+    caller = calling(simulate(apis=apis))
+    assert caller.volume().status_code == guide
+    assert caller.get("/api/v2/recording/settings").status_code == published
 
 
 def test_the_volume_of_a_window_is_its_total(simulate: Simulate, calling: Calling) -> None:

@@ -82,7 +82,7 @@ async def submit(request: web.Request) -> web.Response:
         wanted=filter_of(body),
         hidden=simulation.hidden_divisions,
         submitted_at=simulation.clock(),
-        available_ms=_available_ms(simulation),
+        available_ms=simulation.available_ms,
         fault=simulation.plan.for_submission("details", client),
     )
     simulation.platform.details_jobs[job.job_id] = job
@@ -125,11 +125,7 @@ async def results(request: web.Request) -> web.Response:
 
 async def availability(request: web.Request) -> web.Response:
     """``GET …/details/jobs/availability``: until when the data lake has conversations."""
-    return web.json_response({"dataAvailabilityDate": to_iso(_available_ms(request.app[SIMULATION]))})
-
-
-def _available_ms(simulation: Simulation) -> int:
-    return int((simulation.clock() - simulation.universe.availability_lag_seconds) * 1000)
+    return web.json_response({"dataAvailabilityDate": to_iso(request.app[SIMULATION].available_ms)})
 
 
 def _job(request: web.Request, simulation: Simulation) -> DetailsJob:

@@ -23,6 +23,9 @@ Place = tuple[int, int]
 _KEPT = 64
 
 
+EVERYTHING = Filter(key="", by_shape=True, test=lambda shape, conversation: True)
+
+
 class Repeating(Sequence[int]):
     """Ascending positions of which the first so many repeat to the end.
 

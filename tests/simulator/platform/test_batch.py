@@ -13,18 +13,13 @@ import pytest
 import requests
 
 from airflow_provider_genesys.simulator import Fault, Simulator
-from airflow_provider_genesys.simulator.conversations import Conversation, Conversations
+from airflow_provider_genesys.simulator.conversations import Conversation
 from tests.simulator.conftest import Caller, Clock
+from tests.simulator.platform.worlds import conversations_of
 
 Simulate = Callable[..., Simulator]
 Calling = Callable[..., Caller]
 PATH = "/api/v2/recording/batchrequests"
-MAY_1 = 19_844
-
-
-def conversations_of(simulator: Simulator, many: int = 40) -> list[Conversation]:
-    world = Conversations(simulator.universe)
-    return [world.at(MAY_1, position) for position in range(min(many, world.count(MAY_1)))]
 
 
 def submit(caller: Caller, conversations: list[Conversation]) -> str:
