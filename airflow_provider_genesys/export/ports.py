@@ -105,10 +105,10 @@ class ExportApi(Submitter, Protocol):
         return None
 
     def delivery(self, request: ExportRequest, job: ExportJob) -> Delivery | None:
-        """What a completed job has the platform deliver by itself; None where its recordings are there to be fetched."""
+        """What a completed job has the platform deliver by itself; None where its recordings are to be fetched."""
         return None
 
-    def absent(self, delivery: Delivery, conversations: Sequence[str]) -> Sequence[Recording]:
+    def absent(self, request: ExportRequest, delivery: Delivery, conversations: Sequence[str]) -> Sequence[Recording]:
         """The recordings of some of a delivery's conversations, looked up one by one: a request for each.
 
         :return: with a reason for those that will not come; without one for those that still may. A conversation that

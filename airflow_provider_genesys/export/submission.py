@@ -234,7 +234,7 @@ class Submission:
     def _split(self, entry: Entry) -> Entry:
         windows = tuple(quarters(entry.request.window))
         logger.warning(
-            "Job %s for window %s was too large, as it says or as its failure without a word does: split into %d windows",
+            "Job %s for window %s was too large, it said so or failed without a word: split into %d windows",
             entry.current and entry.current.job_id,
             entry.request.window,
             len(windows),
