@@ -7,7 +7,7 @@ AIRFLOW2 := .venv-airflow2/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 check bench servers constraints clean
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check bench servers constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,13 +31,20 @@ servers: ## Install the servers that tests start: Redis and MariaDB by apt-get, 
 demo: install ## Export one day from the simulator into ./archive
 	$(AIRFLOW3)/python dev/demo.py
 
-test: test-airflow3 test-airflow2 ## Run all tests on both Airflows
+test: test-airflow3 test-airflow2 test-sdk ## Run all tests on both Airflows
 
 test-airflow3: install servers
-	$(AIRFLOW3)/python -m pytest $(PYTEST_ARGS)
+	$(AIRFLOW3)/python -m pytest --ignore=tests/sdk $(PYTEST_ARGS)
 
 test-airflow2: install-airflow2 servers
 	$(AIRFLOW2)/python -m pytest $(PYTEST_ARGS)
+
+test-sdk: .venv/sdk ## Hold the simulator and our requests against the official SDK
+	$(AIRFLOW3)/python -m pytest $(PYTEST_ARGS) tests/sdk
+
+.venv/sdk: .venv/installed
+	.venv/bin/python -m pip install --quiet --constraint constraints/airflow3.txt --group sdk
+	touch $@
 
 check: install ## Lint and types
 	$(AIRFLOW3)/ruff check .

@@ -41,7 +41,7 @@ class BulkApi(ExportApi):
     :param include_numbers: whether manifests have callers' and called numbers in full.
     """
 
-    jobs_at_a_time = SLOTS
+    jobs_at_a_time: int | None = SLOTS
 
     def __init__(
         self,

@@ -125,6 +125,11 @@ class ObjectArchive:
             raise Passing(f"the manifest of job {job_id} was archived and went away again")
         return read_manifest(job_id, document, scan)
 
+    def put_manifest(self, job_id: str, document: Mapping[str, Any]) -> Manifest:
+        body = json.dumps(document, indent=1).encode()
+        put_document(self._store, layout.manifest_key(job_id), [body, b"\n"])
+        return read_manifest(job_id, lambda: [body])
+
     def manifest(self, job_id: str) -> Manifest | None:
         document = document_at(self._store, layout.manifest_key(job_id))
         return None if document is None else read_manifest(job_id, document)

@@ -59,7 +59,10 @@ def _text(metadata: Mapping[str, Any], name: str) -> str | None:
 
 def _number(metadata: Mapping[str, Any], name: str) -> float | None:
     value = _value(metadata, name)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
 
 
 def _time(metadata: Mapping[str, Any], name: str) -> datetime | None:

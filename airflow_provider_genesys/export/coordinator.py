@@ -17,22 +17,17 @@ from typing import Any
 
 from airflow_provider_genesys.export.errors import (
     ExportError,
-    ExportFailed,
     InvalidInput,
     LeaseLost,
     Passing,
-    UrlsExpired,
 )
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import (
     AUDIO,
-    AttemptStatus,
     Entry,
-    ExportJob,
     ExportRequest,
     ExportWindow,
-    JobStatus,
     Organisation,
     Receipt,
     RequestState,
@@ -44,6 +39,7 @@ from airflow_provider_genesys.export.reconciliation import Report, balance, line
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
 from airflow_provider_genesys.export.volumes import Volumes
+from airflow_provider_genesys.export.windows import Windows, first_passing, refuse_canceled, soonest
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +149,7 @@ class Coordinator:
             if archived is not None:
                 logger.info("Window %s is archived already: nothing to do", request.window)
                 return archived
-        outcome = self._job_ids_or_held(request, lambda: self._submission.ensure_job(request, force_run))
+        outcome = self._submission.job_ids(request, lambda: self._submission.ensure_job(request, force_run))
         if not isinstance(outcome, Held):
             self._archive_empty(request)
         return outcome
@@ -177,8 +173,8 @@ class Coordinator:
         """
         healed: list[str] = []
         for entry in self._entries(job_ids):
-            _refuse_canceled(entry)
-            outcome = self._job_ids_or_held(entry.request, partial(self._submission.ensure_job, entry.request))
+            refuse_canceled(entry)
+            outcome = self._submission.job_ids(entry.request, partial(self._submission.ensure_job, entry.request))
             if isinstance(outcome, Held):
                 return outcome
             healed += outcome
@@ -189,7 +185,7 @@ class Coordinator:
 
         :raises ExportFailed: where the budget is used up, or the platform refuses the job.
         """
-        return self._job_ids_or_held(request, lambda: self._submission.resubmit(request, reason))
+        return self._submission.job_ids(request, lambda: self._submission.resubmit(request, reason))
 
     def retrieve(self, job_ids: list[str]) -> Counter[str] | Pending | Held:
         """Archive what the jobs' windows hold, and their receipts. A window's failure doesn't keep the others waiting.
@@ -203,12 +199,12 @@ class Coordinator:
         pending: list[str] = []
         held: list[Held] = []
         errors: list[ExportError] = []
-        for entry in self._entries(job_ids):
+        for window in self._submission.windows_by(self._entries(job_ids)):
             try:
-                outcome = self._retrieve_one(entry)
+                outcome = self._windows.retrieve(window)
             except LeaseLost as error:
                 logger.warning("%s", error)
-                outcome = self._leases.held_elsewhere(self.ledger.entry(entry.request.key) or entry)
+                outcome = self._leases.held_elsewhere(self.ledger.entry(window.request.key) or window)
             except ExportError as error:
                 logger.error("%s", error)
                 errors.append(error)
@@ -222,8 +218,8 @@ class Coordinator:
         if pending:  # what failed is met again when these have been waited for
             return Pending(list(dict.fromkeys([*job_ids, *pending])))
         if errors:
-            raise next((error for error in errors if isinstance(error, Passing)), errors[0])
-        return min(held, key=lambda one: one.wait) if held else counts
+            raise first_passing(errors)
+        return soonest(held) if held else counts
 
     def reconcile(
         self,
@@ -248,7 +244,7 @@ class Coordinator:
             entry for window in windows for entry in self._submission.windows_of(replace(selection, window=window))
         ]
         entries = sorted(found, key=lambda one: one.request.window)
-        balances = tuple(balance(entry, archive) for entry in entries)
+        balances = tuple(balance(entry, self._submission.jobs_of(entry), archive) for entry in entries)
         report = Report(selection.window, archive.destination, selection.media_format, balances)
         requests = [entry.request for entry in entries]
         if verify:
@@ -294,58 +290,23 @@ class Coordinator:
                 return None  # what began the parent afresh died before it came to its children
             found = [self._archived(child, known) for child, known in children]
             return None if None in found else [job_id for job_ids in found for job_id in job_ids or ()]
-        receipt = self._retrieval.proof(request, entry)
+        by = self._submission.jobs_of(entry) if entry else []
+        receipt = self._retrieval.proof(request, entry, by)
         if receipt is None:
             return None
-        if entry is not None and entry.state is RequestState.FAILED:
-            self._remember_anew(request, receipt)
-        known = [attempt.job_id for attempt in (entry.attempts if entry else ()) if attempt.job_id]
-        if known:
-            return known[-1:]
+        if any(one.state is RequestState.FAILED for one in by):
+            self._remember_anew(request, receipt, by)
+        known = [attempt.job_id for one in by for attempt in one.attempts[-1:] if attempt.job_id]
+        if known or not receipt:
+            return known
         self._submission.restore(request, receipt[-1].job_id, self._the_archive.destination)
         return [receipt[-1].job_id]
 
-    def _remember_anew(self, request: ExportRequest, receipt: Receipt) -> None:
+    def _remember_anew(self, request: ExportRequest, receipt: Receipt, by: Iterable[Entry]) -> None:
         """It failed for another destination since: that must not fail the wait for this one."""
         entry = self._leases.hold(request)
         if entry.lease is not None:
-            self._retrieval.remember(entry, len(receipt))
-
-    def _retrieve_one(self, entry: Entry) -> Counter[str] | list[str] | Held:
-        """Counts by status, or the ids of jobs that must be waited for."""
-        receipt = self._retrieval.proof(entry.request, entry)
-        if receipt is not None and entry.state is RequestState.ARCHIVED:
-            return _counts(receipt)
-        entry = self._leases.hold(entry.request)
-        if entry.lease is None:
-            return self._leases.held_elsewhere(entry)
-        if receipt is not None:
-            self._retrieval.remember(entry, len(receipt))
-            return _counts(receipt)
-        _refuse_canceled(entry)
-        job: ExportJob | None = None
-        if entry.current is not None and entry.current.status is AttemptStatus.COMPLETED:
-            self._await_poll_budget()
-            entry, job = self._following.poll(entry)
-        if job is None or job.status is not JobStatus.COMPLETED:
-            return self._job_ids_or_held(entry.request, partial(self._submission.ensure_job, entry.request))
-        try:
-            return self._retrieval.retrieve(entry, job)
-        except UrlsExpired as expired:
-            logger.warning("Window %s: %s", entry.request.window, expired)
-            return self.resubmit(entry.request, str(expired))
-
-    def _job_ids_or_held(
-        self, request: ExportRequest, submission: Callable[[], list[Entry] | Held]
-    ) -> list[str] | Held:
-        try:
-            outcome = submission()
-        except LeaseLost as error:
-            logger.warning("%s", error)
-            return self._leases.held_elsewhere(self.ledger.entry(request.key) or Entry(request))
-        if isinstance(outcome, Held):
-            return outcome
-        return [entry.current.job_id for entry in outcome if entry.current and entry.current.job_id]
+            self._retrieval.remember(entry, len(receipt), [one for one in by if one.request.conversations])
 
     def _entries(self, job_ids: Iterable[str]) -> list[Entry]:
         return self._submission.entries_of(str(self.organisation), job_ids)
@@ -387,17 +348,9 @@ class Coordinator:
 
     @cached_property
     def _retrieval(self) -> Retrieval:
-        return Retrieval(self.ledger, self._the_archive, self._leases, self.clock, self.sleep)
+        return Retrieval(self.api, self.ledger, self._the_archive, self._leases, self.clock, self.sleep)
 
+    @cached_property
+    def _windows(self) -> Windows:
+        return Windows(self._leases, self._submission, self._following, self._retrieval, self._await_poll_budget)
 
-def _counts(receipt: Receipt) -> Counter[str]:
-    return Counter(str(line.status) for line in receipt)
-
-
-def _refuse_canceled(entry: Entry) -> None:
-    current = entry.current
-    if current is not None and current.status is AttemptStatus.CANCELED:
-        raise ExportFailed(
-            f"job {current.job_id} for window {entry.request.window} was canceled at Genesys Cloud: "
-            f"{current.error or 'without a word'}. Clear the task that submits the window to have it submitted again"
-        )

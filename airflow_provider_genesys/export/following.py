@@ -100,16 +100,13 @@ class Following:
             return Progress(Wait.COMPLETED)
         return Progress(Wait.RUNNING, min(step.seconds for step in running), any(step.reserved for step in running))
 
-    def poll(self, entry: Entry, wanted: ExportRequest | None = None) -> tuple[Entry, ExportJob]:
-        """Ask for a held entry's job once and keep the answer in the ledger. The budget is the caller's.
-
-        :param wanted: what of the entry's request is still of interest; all of it without.
-        """
+    def poll(self, entry: Entry) -> tuple[Entry, ExportJob]:
+        """Ask for a held entry's job once and keep the answer in the ledger. The budget is the caller's."""
         attempt = entry.current
         if attempt is None or attempt.job_id is None:
             raise LeaseLost(f"window {entry.request} has no job to poll any more")
         with self.leases.kept(entry):  # where an API asks for each conversation, a poll takes its time
-            job = self.api.job(wanted or entry.request, attempt.job_id)
+            job = self.api.job(entry.asked, attempt.job_id)
         return self._kept(entry, attempt, job), job
 
     def _step(self, entry: Entry, ahead: float) -> Progress:

@@ -246,6 +246,7 @@ class Attempt:
     :param replaces: the job id that it replaces, where that is known.
     :param polls: how often the job was polled.
     :param recordings: how many the completed job holds; None until it has completed.
+    :param conversations: of a part's request, those that this job was asked for; empty for all of them.
     """
 
     number: int
@@ -261,6 +262,7 @@ class Attempt:
     polled_at: float | None = None
     ended_at: float | None = None
     expires_at: float | None = None
+    conversations: tuple[str, ...] = ()
 
 
 class RequestState(StrEnum):
@@ -318,6 +320,12 @@ class Entry:
         """The newest attempt of the present generation."""
         of_generation = [attempt for attempt in self.attempts if attempt.generation == self.generation]
         return of_generation[-1] if of_generation else None
+
+    @property
+    def asked(self) -> ExportRequest:
+        """The request as the newest attempt asks for it: a resubmission may be about some of its conversations."""
+        some = self.current.conversations if self.current else ()
+        return replace(self.request, conversations=some) if some else self.request
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,9 @@ class Archive(Protocol):
         :raises UrlsExpired: where the storage answers 403.
         """
 
+    def put_manifest(self, job_id: str, document: Mapping[str, Any]) -> Manifest:
+        """Archive a document that was made in the place of a manifest, and read it."""
+
     def manifest(self, job_id: str) -> Manifest | None:
         """Read an archived manifest back, or None where there is none."""
 

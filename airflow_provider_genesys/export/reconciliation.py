@@ -7,7 +7,7 @@ What is expected comes from the archived manifests, what is there from the recei
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +22,7 @@ from airflow_provider_genesys.export.model import (
     RecordingStatus,
 )
 from airflow_provider_genesys.export.ports import Archive
+from airflow_provider_genesys.export.statement import LACKING
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Missing:
 class WindowBalance:
     """What one window comes to.
 
-    :param expected: recordings that its manifests list.
+    :param expected: recordings that its manifests list, and conversations for which nothing came.
+    :param failed: those of them that are not archived, and not known to be unavailable.
     :param errors: what does not add up.
     """
 
@@ -149,22 +151,26 @@ class Report:
         }
 
 
-def balance(entry: Entry, archive: Archive) -> WindowBalance:
-    """Hold one window's receipt against the manifests of its jobs."""
-    window, attempts = entry.request.window, len(entry.attempts)
-    jobs = tuple(dict.fromkeys(attempt.job_id for attempt in entry.attempts if attempt.job_id))
+def balance(entry: Entry, by: Sequence[Entry], archive: Archive) -> WindowBalance:
+    """Hold one window's receipt against the manifests of its jobs.
+
+    :param by: the entries whose jobs bring the window's recordings: its own, or those of its parts.
+    """
+    window, attempts = entry.request.window, sum(len(one.attempts) for one in by)
+    jobs = tuple(dict.fromkeys(attempt.job_id for one in by for attempt in one.attempts if attempt.job_id))
     try:
         found = _taken_down(archive.lines(window), entry.request)
     except NoReceipt as error:
-        missing = Missing(window, None, jobs[-1] if jobs else None, "failed", entry.error or str(error))
+        reason = next((one.error for one in (entry, *by) if one.error), str(error))
+        missing = Missing(window, None, jobs[-1] if jobs else None, "failed", reason)
         return WindowBalance(window, jobs=jobs, attempts=attempts, missing=(missing,))
-    expected, errors = _expected(found, entry, archive)
+    expected, errors = _expected(found, by, archive)
     return WindowBalance(
         window=window,
         expected=len(expected),
         archived=found.counts[RecordingStatus.ARCHIVED],
         unavailable=found.counts[RecordingStatus.UNAVAILABLE],
-        failed=found.counts[RecordingStatus.FAILED],
+        failed=sum(found.counts[status] for status in LACKING),
         jobs=jobs or tuple(found.ids),
         attempts=attempts,
         missing=tuple(found.missing),
@@ -202,11 +208,13 @@ class _Found:
     """What a receipt comes to.
 
     :param ids: of recordings, by job, in the receipt's order.
+    :param silent: ids of conversations for which nothing came, which no manifest lists.
     """
 
     counts: Counter[RecordingStatus] = field(default_factory=Counter)
     ids: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     all_ids: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
     repeated: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
     missing: list[Missing] = field(default_factory=list)
@@ -218,7 +226,10 @@ def _taken_down(lines: Iterator[ReceiptLine] | None, request: ExportRequest) -> 
     found = _Found()
     for line in lines:
         found.counts[line.status] += 1
-        found.ids[line.job_id].add(line.recording_id)
+        if line.status is RecordingStatus.MISSING:
+            found.silent.add(line.recording_id)
+        else:
+            found.ids[line.job_id].add(line.recording_id)
         if line.recording_id in found.all_ids:
             found.repeated.add(line.recording_id)
         found.all_ids.add(line.recording_id)
@@ -230,14 +241,14 @@ def _taken_down(lines: Iterator[ReceiptLine] | None, request: ExportRequest) -> 
     return found
 
 
-def _expected(found: _Found, entry: Entry, archive: Archive) -> tuple[set[str], list[str]]:
+def _expected(found: _Found, by: Sequence[Entry], archive: Archive) -> tuple[set[str], list[str]]:
     """The recordings that the manifests of a window's jobs list, and what is wrong with those manifests.
 
     A manifest in no known form lists what the receipt has of its job: there is nothing else to hold it against.
     """
-    expected: set[str] = set()
+    expected = set(found.silent)
     errors: list[str] = []
-    for job_id in dict.fromkeys([*found.ids, *_completed(entry)]):
+    for job_id in dict.fromkeys([*found.ids, *(job_id for one in by for job_id in _completed(one))]):
         manifest = archive.manifest(job_id)
         if manifest is None:
             errors.append(f"the manifest of job {job_id} is not in the archive")

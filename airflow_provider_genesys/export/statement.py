@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a window's recordings, while they are archived: a receipt that is true at every moment."""
+"""What is known of a window's recordings, while they are archived: a receipt that is true at every moment.
+
+Where the API works by conversations, one for which nothing has come has a line, too, under its own id.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,13 @@ from airflow_provider_genesys.export.model import (
     StoredObject,
 )
 
+LACKING = (RecordingStatus.FAILED, RecordingStatus.MISSING)
+"""What keeps a receipt from being a proof."""
+
 
 @dataclass
 class Statement:
-    """A line for every recording that is expected: archived, unavailable, or failed until it is fetched.
+    """A line for every recording that is expected: archived, unavailable, missing, or failed until it is fetched.
 
     Lines are kept without the metadata of manifests, which are read once more when the receipt is written.
 
@@ -36,6 +42,18 @@ class Statement:
         """Go on from lines of an earlier receipt."""
         self._lines.update((line.recording_id, line) for line in lines)
 
+    def miss(self, conversations: Iterable[str], job_id: str, reason: str) -> None:
+        """Write down that nothing has come for these conversations: no receipt proves their window whole then."""
+        for one in conversations:
+            status = RecordingStatus.MISSING
+            self._lines[one] = ReceiptLine(one, status, job_id, self.request.key, reason=reason)
+
+    def meet(self, conversations: Iterable[str]) -> None:
+        """Strike out that nothing has come for these conversations: their job tells what has."""
+        for one in conversations:
+            if one in self._lines and self._lines[one].status is RecordingStatus.MISSING:
+                del self._lines[one]
+
     def expect(self, job: ExportJob, manifest: Manifest | None) -> list[Recording]:
         """Take in what a completed job contains, by its manifest and by its own list.
 
@@ -46,14 +64,14 @@ class Statement:
         if manifest is not None:
             self._manifests.append(manifest)
             for recording_id, metadata in manifest.recordings or ():
-                if recording_id in self._lines:
+                if self._is_told(recording_id, job):
                     continue
                 recording = offered.get(recording_id)
                 self._begin(job, recording_id, recording)
                 if recording is not None:
                     wanted[recording_id] = replace(recording, metadata=metadata)
         for recording_id, recording in offered.items():
-            if recording_id not in self._lines:
+            if not self._is_told(recording_id, job):
                 self._begin(job, recording_id, recording)
                 wanted[recording_id] = recording
         return [recording for recording in wanted.values() if recording.url is not None]
@@ -100,14 +118,25 @@ class Statement:
         return Counter(line.status.value for line in self._lines.values())
 
     @property
-    def failed(self) -> list[ReceiptLine]:
+    def lacking(self) -> list[ReceiptLine]:
         """What is not archived, though it should be. Without metadata."""
-        return [line for line in self._lines.values() if line.status is RecordingStatus.FAILED]
+        return [line for line in self._lines.values() if line.status in LACKING]
+
+    def lacks(self, recording_id: str) -> bool:
+        """Whether a recording is not archived, though it should be."""
+        line = self._lines.get(recording_id)
+        return line is not None and line.status in LACKING
+
+    def _is_told(self, recording_id: str, job: ExportJob) -> bool:
+        """Whether a recording needs no new line: it is archived, or this very job has listed it before."""
+        line = self._lines.get(recording_id)
+        return line is not None and (line.status is RecordingStatus.ARCHIVED or line.job_id == job.job_id)
 
     def _begin(self, job: ExportJob, recording_id: str, recording: Recording | None) -> None:
         status, reason = RecordingStatus.FAILED, "not fetched yet"
         if recording is None:
             reason = "the manifest lists it, its job doesn't"
         elif recording.url is None:
-            status, reason = RecordingStatus.UNAVAILABLE, "no URL: its transcoding failed"
+            status = RecordingStatus.UNAVAILABLE
+            reason = recording.reason or "no URL: its transcoding failed"
         self._lines[recording_id] = ReceiptLine(recording_id, status, job.job_id, self.request.key, reason=reason)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from airflow_provider_genesys.export.errors import (
     ExportFailed,
     InvalidInput,
+    LeaseLost,
     NoAccess,
     NotYet,
     OutcomeUnknown,
@@ -110,8 +111,23 @@ class Submission:
         if current is not None and current.status is AttemptStatus.COMPLETED:
             entry = self.leases.save(_with(entry, replace(current, status=fault, error=reason)))
             if conversations:
-                return [self._submitted(entry, replace(request, conversations=conversations))]
+                return [self._submitted(entry, conversations)]
         return self.ensure_job(request)
+
+    def job_ids(self, request: ExportRequest, ask: Callable[[], list[Entry] | Held]) -> list[str] | Held:
+        """The ids of the jobs that one of this object's answers is about.
+
+        :param ask: gets that answer, for a request.
+        :return: :class:`Held` also where another process took the request over while it was asked.
+        """
+        try:
+            outcome = ask()
+        except LeaseLost as error:
+            logger.warning("%s", error)
+            return self.leases.held_elsewhere(self.ledger.entry(request.key) or Entry(request))
+        if isinstance(outcome, Held):
+            return outcome
+        return [entry.current.job_id for entry in outcome if entry.current and entry.current.job_id]
 
     def restore(self, request: ExportRequest, job_id: str, destination: str) -> None:
         """Tell the ledger of a window that it forgot and that its receipt proves to be archived.
@@ -137,6 +153,15 @@ class Submission:
     def jobs_of(self, window: Entry) -> list[Entry]:
         """The entries whose jobs bring a window's recordings: its own, or those of its parts."""
         return self._known_parts(window) or [window]
+
+    def windows_by(self, by: Iterable[Entry]) -> list[Entry]:
+        """The entries of the windows that these entries' jobs bring the recordings of, each once."""
+        found: dict[str, Entry] = {}
+        for entry in by:
+            whole = entry.request.whole
+            if whole.key not in found:
+                found[whole.key] = entry if entry.request == whole else self.ledger.entry(whole.key) or Entry(whole)
+        return list(found.values())
 
     def entries_of(self, organisation: str, job_ids: Iterable[str]) -> list[Entry]:
         """The entries that stand for these jobs now, each once.
@@ -241,10 +266,10 @@ class Submission:
         )
         return self.leases.save(replace(entry, state=RequestState.SPLIT, children=windows))
 
-    def _submitted(self, entry: Entry, wanted: ExportRequest | None = None) -> Entry:
+    def _submitted(self, entry: Entry, conversations: tuple[str, ...] = ()) -> Entry:
         """Submit until a job's id is stored; each ``POST`` that may have made a job is an attempt of its own.
 
-        :param wanted: what is asked for, where that is not the whole of the entry's request.
+        :param conversations: which of the request's are still wanted; else what the attempt before asked for.
         """
         if entry.state is RequestState.ARCHIVED:
             # Wanted again, for another destination or an emptied archive: no fault of its jobs, hence a fresh budget.
@@ -252,16 +277,16 @@ class Submission:
             entry = self.leases.save(again)
         last_error = ""
         for pause in range(_TRIES_OF_A_POST):
-            adopted = self._adopted(entry, wanted or entry.request)
+            adopted = self._adopted(entry)
             if adopted is not None:
                 return adopted
             self._refuse_beyond_budget(entry)
             self._await_slot(entry)
-            attempt = self._announced(entry)
+            attempt = self._announced(entry, conversations)
             begun = self.leases.save(_with(entry, attempt), exclusive=True)
             try:
                 with self.leases.kept(begun):  # a login or a full budget may take longer than a short lease
-                    job_id = self.api.submit(wanted or entry.request)
+                    job_id = self.api.submit(begun.asked)
             except OutcomeUnknown as error:
                 logger.warning("Window %s: %s", entry.request, error)
                 last_error, asked = str(error), error.retry_after
@@ -292,13 +317,13 @@ class Submission:
             self.sleep(asked if asked is not None else min(2.0**pause, _LONGEST_PAUSE))
         raise Passing(f"window {entry.request} could not be submitted in {_TRIES_OF_A_POST} tries: {last_error}")
 
-    def _adopted(self, entry: Entry, wanted: ExportRequest) -> Entry | None:
+    def _adopted(self, entry: Entry) -> Entry | None:
         """The entry with the job that its last ``POST`` made, where that is found though its id never arrived."""
         lost = entry.current
         if lost is None or lost.status not in _UNSURE:
             return None
         with self.leases.kept(entry):
-            job_id = self.api.orphan(wanted, [attempt.job_id for attempt in entry.attempts if attempt.job_id])
+            job_id = self.api.orphan(entry.asked, [attempt.job_id for attempt in entry.attempts if attempt.job_id])
         if job_id is None:
             return None
         logger.info("Window %s: job %s is the one whose id never arrived", entry.request, job_id)
@@ -327,7 +352,7 @@ class Submission:
                 f"{others[0].request}"
             )
 
-    def _announced(self, entry: Entry) -> Attempt:
+    def _announced(self, entry: Entry, conversations: tuple[str, ...]) -> Attempt:
         current = entry.current
         if current is not None and current.status is AttemptStatus.POSTPONED:
             return replace(current, status=AttemptStatus.SUBMITTING, submitted_at=self.ledger.now())
@@ -338,6 +363,7 @@ class Submission:
             reason="" if current is None else _reason(current),
             replaces=None if current is None else current.job_id,
             submitted_at=self.ledger.now(),
+            conversations=conversations or (current.conversations if current else ()),
         )
 
     def _postponed(self, entry: Entry, attempt: Attempt) -> Entry:

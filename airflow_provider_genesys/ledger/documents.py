@@ -70,6 +70,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status.value,
         "reason": storable(attempt.reason),
         "error": storable(attempt.error),
+        "conversations": json.dumps(attempt.conversations),
     }
 
 
@@ -100,8 +101,9 @@ def entry_of(document: Document, attempts: Iterable[Attempt]) -> Entry:
 
 def attempt_of(document: Document) -> Attempt:
     """Read what :func:`attempt_document` wrote; other fields of the document are passed over."""
-    attempt = {name: document[name] for name in ATTEMPT_FIELDS}
-    return Attempt(**{**attempt, "status": AttemptStatus(attempt["status"])})
+    attempt = {name: document[name] for name in ATTEMPT_FIELDS if name != "conversations"}
+    special = {"status": AttemptStatus(document["status"]), "conversations": _texts(document, "conversations")}
+    return Attempt(**{**attempt, **special})
 
 
 def in_order(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:

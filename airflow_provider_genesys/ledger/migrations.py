@@ -29,12 +29,12 @@ def _to_version_2(connection: Connection) -> None:
 
 
 def _to_version_3(connection: Connection) -> None:
-    known = {column["name"] for column in inspect(connection).get_columns(schema.request.name)}
-    for name in ("media", "conversations", "parts"):
-        if name not in known:
-            column = schema.request.c[name]
-            kind = column.type.compile(connection.dialect)
-            connection.execute(text(f"ALTER TABLE {schema.request.name} ADD COLUMN {name} {kind}"))
+    new = {schema.request: ("media", "conversations", "parts"), schema.attempt: ("conversations",)}
+    for table, names in new.items():
+        known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for name in (name for name in names if name not in known):
+            kind = table.c[name].type.compile(connection.dialect)
+            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
 
 
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2, 3: _to_version_3}

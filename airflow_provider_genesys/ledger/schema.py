@@ -76,6 +76,7 @@ attempt = _table(
     Column("polled_at", EPOCH),
     Column("ended_at", EPOCH),
     Column("expires_at", EPOCH),
+    Column("conversations", LONG_TEXT),
     Index("genesys_attempt_job", "organisation", "job_id"),
 )
 

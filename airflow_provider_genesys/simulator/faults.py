@@ -139,6 +139,7 @@ KINDS: dict[str, Kind] = {
     "sensitive_recordings": _kind("media", "silently left out: redacted for want of viewSensitiveData"),
     # the published API: the organisation
     "hidden_division": _kind("organisation", "conversations of the division `message` are not seen", message="South"),
+    "details_lost": _kind("submission", "the details job exists, but the connection closes without an answer"),
     "failed_details": _kind("submission", "the details job fails with `message`", message="Query timed out"),
     # the published API: bulk jobs
     "bulk_lost": _kind("submission", "the bulk job exists, but the connection closes without an answer"),
@@ -153,6 +154,7 @@ SUBMISSIONS: dict[str, str] = {
     "stuck_batches": "batch",
     "foreign_batches": "batch",
     "expired_results": "batch",
+    "details_lost": "details",
     "failed_details": "details",
     "bulk_lost": "bulk",
     "bulk_failed": "bulk",

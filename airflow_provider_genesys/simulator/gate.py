@@ -23,6 +23,31 @@ RECORDING_ROUTES = frozenset(
         *("bulk_submit", "bulk_poll", "bulk_execute", "bulk_delete", "bulk_list", "bulk_failed"),
     }
 )
+# What a route needs, where it is not recording:job:view.
+_PERMISSIONS = {
+    "details_query": "analytics:conversationDetail:view",
+    "details_submit": "analytics:conversationDetail:view",
+    "details_poll": "analytics:conversationDetail:view",
+    "details_results": "analytics:conversationDetail:view",
+    "availability": "analytics:conversationDetail:view",
+    "batch_submit": "recording:recording:view",
+    "batch_poll": "recording:recording:view",
+    "recordings": "recording:recording:view",
+    "metadata": "recording:recording:view",
+    "retention": "recording:recording:view",
+    "settings": "recording:recording:view",
+    "bulk_submit": "recording:job:add",
+    "bulk_execute": "recording:job:edit",
+    "bulk_delete": "recording:job:delete",
+    "queues": "routing:queue:view",
+    "queue": "routing:queue:view",
+    "wrap_up_codes": "routing:wrapupCode:view",
+    "wrap_up_code": "routing:wrapupCode:view",
+    "integrations": "integrations:integration:view",
+    "integration": "integrations:integration:view",
+    "oauth_client": "oauth:client:view",
+    "role": "authorization:role:view",
+}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -169,7 +194,12 @@ async def _invalid_json(request: web.Request, handler: Handler, fault: Fault) ->
 
 
 async def _forbidden(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:
-    raise ApiError(403, "Unable to perform the requested action. You are missing the permission recording:job:view.")
+    permission = _PERMISSIONS.get(request.match_info.route.name or "", "recording:job:view")
+    raise ApiError(
+        403,
+        "Unable to perform the requested action. You are missing the permission {permission}.",
+        permission=permission,
+    )
 
 
 async def _revoked(request: web.Request, handler: Handler, fault: Fault) -> web.StreamResponse:

@@ -21,6 +21,7 @@ from airflow_provider_genesys.simulator.faults import Fault, FaultPlan
 from airflow_provider_genesys.simulator.gate import gate, token
 from airflow_provider_genesys.simulator.jobs import Job
 from airflow_provider_genesys.simulator.platform import routes
+from airflow_provider_genesys.simulator.platform.state import Batch, BulkJob
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Clock, Simulation, Stats
 from airflow_provider_genesys.simulator.universe import Universe
 
@@ -149,6 +150,16 @@ class Simulator:
     def jobs(self) -> tuple[Job, ...]:
         """Every job since the start or the last reset, oldest first."""
         return self._in_loop(lambda: tuple(self._simulation.jobs.values()))
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """Every batch request since the start or the last reset, oldest first."""
+        return self._in_loop(lambda: tuple(self._simulation.platform.batches.values()))
+
+    @property
+    def bulk_jobs(self) -> tuple[BulkJob, ...]:
+        """Every bulk job since the start or the last reset, oldest first, those of administrators too."""
+        return self._in_loop(lambda: tuple(self._simulation.platform.bulk_jobs.values()))
 
     @property
     def issued(self) -> dict[str, Sequence[str]]:

@@ -484,5 +484,4 @@ def test_every_fault_of_the_wire_is_one_of_the_domains(batch: Build, route: str,
     api, simulator = batch(calls_per_day=9)
     simulator.faults = [Fault(kind, route=route, times=None)]
     with pytest.raises(ExportError):
-        for part in parts_of(api):
-            exported(api, part)
+        exported(api, parts_of(api)[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A transfer in a process of its own, for tests that kill or measure one: ``python -m tests.archive.process JSON``."""
+"""An archive in a process of its own, for tests that kill or measure one: ``python -m tests.archive.process JSON``."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ from tests.servers.seaweedfs import SeaweedServer
 DAY = ExportWindow(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC))
 
 
-def arguments(site: Site, urls: dict[str, str]) -> list[str]:
-    """The command that fetches ``urls`` into a site."""
+def arguments(site: Site, urls: dict[str, str] | None = None, manifest: str | None = None) -> list[str]:
+    """The command that fetches recordings, or a manifest, into a site."""
     if isinstance(site, S3Site):
         server = {name: getattr(site.server, name) for name in ("port", "pid", "access_key", "secret_key")}
         place: dict[str, Any] = {"server": server, "bucket": site.bucket, "prefix": site.prefix}
     elif isinstance(site, FileSite):
         place = {"root": str(site.root)}
-    return [sys.executable, "-m", "tests.archive.process", json.dumps({"place": place, "urls": urls})]
+    return [
+        sys.executable,
+        "-m",
+        "tests.archive.process",
+        json.dumps({"place": place, "urls": urls, "manifest": manifest}),
+    ]
 
 
 def store_at(place: dict[str, Any]) -> Store:
@@ -50,11 +55,13 @@ def peak_memory() -> int:
 def main() -> None:
     task = json.loads(sys.argv[1])
     archive = ObjectArchive(store_at(task["place"]), Downloader(allow_private=True))
-    recordings = [Recording(recording_id, url) for recording_id, url in task["urls"].items()]
     before = peak_memory()
-    outcomes = [
-        str(outcome) for _, outcome in archive.fetch(recordings, DAY, "wav", overwrite=False, proceed=lambda: None)
-    ]
+    if task["manifest"]:
+        outcomes = [str(sum(1 for _ in archive.fetch_manifest("j1", task["manifest"]).recordings or ()))]
+    else:
+        recordings = [Recording(recording_id, url) for recording_id, url in task["urls"].items()]
+        fetched = archive.fetch(recordings, DAY, "wav", overwrite=False, proceed=lambda: None)
+        outcomes = [str(outcome) for _, outcome in fetched]
     print(json.dumps({"outcomes": outcomes, "grown": peak_memory() - before}))
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -207,6 +208,32 @@ def endless(size: int) -> Answer:
         _head(handler, 200, {"Content_Length": str(size)})
         for start in range(0, size, len(block)):
             handler.wfile.write(block[: size - start])
+
+    return answer
+
+
+def listing(count: int) -> Answer:
+    """A manifest of ``count`` recordings that nobody holds in memory: some 350 bytes each."""
+    entry = json.dumps(
+        {
+            "id": "0b1ff4a6-7f1c-4c12-9b7e-0000%08d",
+            "conversationId": "5a6b0b1f-7f1c-4c12-9b7e-3f1c2d4e5a6b",
+            "startTime": "2024-05-01T09:30:00.000Z",
+            "durationMs": 181_000,
+            "agentId": "d8d4f1c2-7f1c-4c12-9b7e-3f1c2d4e5a6b",
+            "agentName": "Ada Novak",
+            "queueId": "c7c3e0b1-7f1c-4c12-9b7e-3f1c2d4e5a6b",
+            "disposition": "resolved",
+        }
+    )
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, 200, {"Content_Type": "application/json", "Transfer_Encoding": "chunked"})
+        for start in range(0, count, 1000):
+            block = ", ".join([entry % number for number in range(start, min(start + 1000, count))])
+            chunk = (", " if start else '{"recordings": [') + block
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk.encode()))
+        handler.wfile.write(b"2\r\n]}\r\n0\r\n\r\n")
 
     return answer
 

@@ -16,8 +16,8 @@ from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.stores import PART
 from airflow_provider_genesys.export.model import Recording, StoredObject
 from tests.archive.process import DAY, arguments
-from tests.archive.sites import Site
-from tests.archive.source import Source, endless, held, ok
+from tests.archive.sites import FileSite, Site
+from tests.archive.source import Source, endless, held, listing, ok
 
 MB = 1_000_000
 
@@ -60,3 +60,14 @@ def test_memory_is_bounded_by_the_downloads_at_a_time(
     result = json.loads(done.stdout)
     assert len([outcome for outcome in result["outcomes"] if f"size={size}" in outcome]) == count
     assert result["grown"] < most, f"grown by {result['grown'] / MB:.0f} MB"
+
+
+def test_a_manifest_of_a_million_recordings_is_archived_and_read_as_a_stream(
+    file_site: FileSite, source: Source
+) -> None:
+    url = source.set("/m", listing(1_000_000))
+    done = subprocess.run(arguments(file_site, manifest=url), capture_output=True, check=True, timeout=300)
+    result = json.loads(done.stdout)
+    assert result["outcomes"] == ["1000000"]
+    assert (file_site.root / "manifests/job_j1.json").stat().st_size > 300 * MB
+    assert result["grown"] < 100 * MB, f"grown by {result['grown'] / MB:.0f} MB"

@@ -105,6 +105,7 @@ class MemoryJob:
     request: ExportRequest
     fate: Fate
     submitted_at: float
+    silent: frozenset[str] = frozenset()
     polls: int = 0
     started_at: float | None = None
     discarded: bool = False
@@ -135,8 +136,9 @@ class MemoryApi(ExportApi):
     :param calls: id and start of every recorded call.
     :ivar lot: how many conversations a job takes; None: a job takes its whole window. A call's conversation has the
         call's id with ``of-`` before it.
-    :ivar silent: conversations for which nothing comes.
+    :ivar silent: conversations for which nothing comes from the next jobs.
     :ivar available: until when it knows what was recorded, epoch seconds; None: at once.
+    :ivar url_seconds: how long its jobs say that URLs live in all; None: they don't say.
     :ivar fates: of the next submissions, in order; beyond them all jobs have ``usual_fate``.
     :ivar volume_faults: what the next volumes raise.
     :ivar poll_faults: what the next polls raise.
@@ -150,6 +152,7 @@ class MemoryApi(ExportApi):
         self.lot: int | None = None
         self.silent: set[str] = set()
         self.available: float | None = None
+        self.url_seconds: float | None = None
         self.fates: deque[Fate] = deque()
         self.usual_fate = COMPLETES
         self.volume_faults: deque[ExportError] = deque()
@@ -186,7 +189,7 @@ class MemoryApi(ExportApi):
         self._refuse_without_slot()
         fate = self.fates.popleft() if self.fates else self.usual_fate
         if fate.makes_job:
-            job = MemoryJob(f"job-{next(self._numbers)}", request, fate, self._clock())
+            job = MemoryJob(f"job-{next(self._numbers)}", request, fate, self._clock(), frozenset(self.silent))
             self.jobs[job.job_id] = job
         self.in_post()
         if fate.raises:
@@ -213,6 +216,7 @@ class MemoryApi(ExportApi):
             "completed",
             manifest_url=self._url(job_id, "manifest") if job.fate.has_manifest and not self.lot else None,
             expires_at=job.expires_at,
+            url_seconds=self.url_seconds,
             recordings=tuple(
                 Recording(
                     one,
@@ -280,8 +284,9 @@ class MemoryApi(ExportApi):
         if self.jobs_at_a_time is not None and len(busy) >= self.jobs_at_a_time:
             raise NotYet(f"{', '.join(busy)} are under way")
 
-    def missing(self, request: ExportRequest, job: ExportJob) -> tuple[str, ...]:
-        return ()
+    def missing(self, request: ExportRequest, job: ExportJob) -> list[str]:
+        came = {recording.conversation_id for recording in job.recordings}
+        return [one for one in request.conversations if one not in came]
 
     def vanish(self, job_id: str) -> None:
         """Let the platform forget a job."""
@@ -307,7 +312,7 @@ class MemoryApi(ExportApi):
     def _listed(self, job: MemoryJob) -> tuple[str, ...]:
         if job.fate.listed is not None:
             return job.fate.listed
-        asked = set(job.request.conversations) - self.silent
+        asked = set(job.request.conversations) - job.silent
         ids = self.ids_in(job.request.window)
         return tuple(one for one in ids if f"of-{one}" in asked) if job.request.conversations else ids
 
@@ -323,7 +328,9 @@ class MemoryArchive:
     :param platform: where URLs lead to.
     :ivar faults: by recording id, what its next fetches come to; ``UrlsExpired`` ends the transfer.
     :ivar fetched: recordings whose bytes were asked for, in order.
+    :ivar described: the metadata that recordings came with.
     :ivar resumed: of every transfer, whether it was said to go on from an earlier one.
+    :ivar receipt_faults: what the next writings of a receipt raise.
     :ivar written: every receipt that was written, in order.
     :ivar verified: recordings that were held against what is stored.
     :ivar has_pyarrow: whether an index can be written.
@@ -338,7 +345,9 @@ class MemoryArchive:
     reports: dict[ExportWindow, Mapping[str, Any]] = field(default_factory=dict)
     faults: defaultdict[str, deque[ExportError]] = field(default_factory=lambda: defaultdict(deque))
     fetched: list[str] = field(default_factory=list)
+    described: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     resumed: list[bool] = field(default_factory=list)
+    receipt_faults: deque[ExportError] = field(default_factory=deque)
     written: list[Receipt] = field(default_factory=list)
     verified: list[str] = field(default_factory=list)
     indexes: dict[ExportWindow, list[tuple[ExportRequest, ReceiptLine]]] = field(default_factory=dict)
@@ -352,6 +361,8 @@ class MemoryArchive:
         return iter(self.receipts[window]) if window in self.receipts else None
 
     def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
+        if self.receipt_faults:
+            raise self.receipt_faults.popleft()
         self.receipts[window] = tuple(receipt)
         self.written.append(self.receipts[window])
 
@@ -359,6 +370,10 @@ class MemoryArchive:
         if not self.platform.is_live(url):
             raise UrlsExpired("storage answered 403")
         self.manifests[job_id] = self.platform.manifest_of(job_id)
+        return self.manifests[job_id]
+
+    def put_manifest(self, job_id: str, document: Mapping[str, Any]) -> Manifest:
+        self.manifests[job_id] = Manifest(job_id, [(one["id"], one) for one in document["recordings"]])
         return self.manifests[job_id]
 
     def manifest(self, job_id: str) -> Manifest | None:
@@ -377,6 +392,7 @@ class MemoryArchive:
         self.resumed.append(resumed)
         for recording in recordings:
             key = f"recordings/{recording.recording_id}.{media_format}"
+            self.described[recording.recording_id] = recording.metadata
             if key not in self.objects or overwrite:
                 self.before_fetch(recording.recording_id)
                 proceed()

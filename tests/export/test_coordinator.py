@@ -616,3 +616,43 @@ def test_lost_answers_and_a_busy_platform_end_with_every_recording(world: World)
     world.api.fates.extend([is_too_busy(30.0), LOSES_ITS_ANSWER, is_too_busy(), FAILS])
     assert world.export(REQUEST) == ALL
     assert [attempt.number for attempt in world.entry(REQUEST).attempts] == [0, 1, 2]
+
+
+# -- verification and index ------------------------------------------------------------------------------------------
+
+
+def test_a_day_is_held_against_what_is_stored_where_that_is_asked_for(world: World) -> None:
+    world.export(REQUEST)
+    assert world.coordinator().reconcile(REQUEST, [DAY]).verified is None
+    assert world.archive.verified == []
+    assert world.coordinator().reconcile(REQUEST, [DAY], verify=True).is_complete
+    assert world.archive.verified == list(world.api.calls)
+    del world.archive.objects["recordings/call-3.mp3"]
+    report = world.coordinator().reconcile(REQUEST, [DAY], verify=True)
+    assert report.errors == [f"window {DAY}: recording 'call-3': recordings/call-3.mp3 is not there"]
+    assert world.archive.reports[DAY]["errors"] == report.errors
+
+
+@pytest.mark.parametrize(
+    ("index", "has_pyarrow", "writes"), [(None, True, True), (None, False, False), (True, True, True)]
+)
+def test_an_index_is_written_where_that_is_possible(
+    world: World, index: bool | None, has_pyarrow: bool, writes: bool
+) -> None:
+    world.export(REQUEST)
+    world.archive.has_pyarrow = has_pyarrow
+    world.coordinator().reconcile(REQUEST, [DAY], index=index)
+    indexes = {DAY: [(REQUEST, line) for line in world.archive.receipts[DAY]]} if writes else {}
+    assert world.archive.indexes == indexes
+
+
+def test_no_index_is_written_where_none_is_wanted(world: World) -> None:
+    world.coordinator().reconcile(REQUEST, [], index=False)
+    assert (world.archive.indexes, len(world.archive.reports)) == ({}, 1)
+
+
+def test_an_index_that_can_not_be_written_is_refused_before_anything_is_read(world: World) -> None:
+    world.archive.has_pyarrow = False
+    with pytest.raises(InvalidInput, match=r"airflow-provider-genesys\[parquet\]"):
+        world.coordinator().reconcile(REQUEST, [DAY], index=True)
+    assert world.archive.reports == {}

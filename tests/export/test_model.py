@@ -128,7 +128,7 @@ def test_what_is_no_window_is_named(given: object) -> None:
 def test_presigned_urls_are_in_no_repr() -> None:
     recording = Recording("call", SECRET_URL)
     job = ExportJob("job", JobStatus.COMPLETED, "completed", SECRET_URL, recordings=(recording,))
-    for thing in (recording, job, [job], Manifest("job", [])):
+    for thing in (recording, job, [job], Manifest("job", [("call", {"url": SECRET_URL})])):
         assert "verysecret" not in repr(thing)
         assert "amazonaws" not in f"{thing}"
     assert "call" in repr(recording)

@@ -53,6 +53,7 @@ attempts = st.builds(
     polled_at=seconds,
     ended_at=seconds,
     expires_at=seconds,
+    conversations=st.lists(texts, max_size=3).map(tuple),
 )
 entries = st.builds(
     Entry,

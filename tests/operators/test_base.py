@@ -46,7 +46,7 @@ OPERATORS = [
     RetrieveRecordingsOperator,
     ReconcileExportOperator,
 ]
-SETTINGS_OF_THE_TASK = {"concurrency", "timezone", "deferrable", "poke_interval", "timeout"}
+SETTINGS_OF_THE_TASK = {"index", "concurrency", "timezone", "deferrable", "poke_interval", "timeout"}
 """What shapes a task itself and never comes from another task."""
 
 

@@ -2,9 +2,13 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -12,8 +16,9 @@ from airflow_provider_genesys.operators.recordings import ReconcileExportOperato
 from airflow_provider_genesys.sensors.recordings import ExportJobSensor
 from airflow_provider_genesys.simulator import Fault
 from tests.operators.test_base import LazySequence
-from tests.rig import CALLS, PACE, WINDOW, Rig, context_of, run
+from tests.rig import CALLS, DAY, PACE, WINDOW, Rig, context_of, run
 
+README = Path(__file__).parents[2] / "README.md"
 WHOLE = {
     "expected": CALLS,
     "archived": CALLS,
@@ -106,9 +111,70 @@ def test_what_the_platform_could_not_provide_may_fail_the_day(rig: Callable[...,
     assert str(raised.value).count("no URL: its transcoding failed") == 2
 
 
+# -- index and verification ------------------------------------------------------------------------------------------
+
+
+def test_the_readmes_query_is_answered_by_an_archive(rig: Callable[..., Rig]) -> None:
+    platform = rig(faults=(Fault("null_urls", every=6),))
+    export(platform)
+    reconciling(platform, index=True).execute(context_of())
+    (query,) = re.findall(r"```sql\n(SELECT.*?)```", README.read_text(), re.DOTALL)
+    found = duckdb.sql(query.replace("archive/", f"{platform.archive}/")).fetchall()
+    calls = [
+        call
+        for job in platform.simulator.jobs
+        for call in job.calls(platform.simulator.universe)
+        if (platform.archive / f"recordings/{call.recording_id}.mp3").exists()
+    ]
+    assert len(calls) == CALLS - 2
+    minutes: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for call in calls:
+        minutes[call.queue_name, call.agent_name].append(call.duration_ms / 60_000)
+    assert {(queue, agent): (number, round(sum_, 6)) for queue, agent, number, sum_ in found} == {
+        who: (len(each), round(sum(each), 6)) for who, each in minutes.items()
+    }
+
+
+def test_the_index_names_every_recording_whatever_became_of_it(rig: Callable[..., Rig]) -> None:
+    platform = rig(faults=(Fault("null_urls", every=6),))
+    export(platform)
+    reconciling(platform).execute(context_of())
+    table = f"'{platform.archive}/index/20240501T000000Z_20240502T000000Z.parquet'"
+    counts = duckdb.sql(f"SELECT status, count(*), count(key), count(sha256) FROM {table} GROUP BY ALL").fetchall()
+    assert sorted(counts) == [("archived", CALLS - 2, CALLS - 2, CALLS - 2), ("unavailable", 2, 0, 0)]
+    assert duckdb.sql(f"SELECT DISTINCT date, media_format FROM {table}").fetchall() == [(DAY.date(), "mp3")]
+
+
+def test_no_index_is_written_where_none_is_wanted(rig: Callable[..., Rig]) -> None:
+    platform = rig()
+    export(platform)
+    reconciling(platform, index=False).execute(context_of())
+    assert not (platform.archive / "index").exists()
+
+
+@pytest.mark.parametrize("verify", [True, "True", "true"])
+def test_an_object_that_is_not_what_its_receipt_says_fails_a_day_that_is_verified(
+    rig: Callable[..., Rig], verify: Any
+) -> None:
+    platform = rig()
+    export(platform)
+    assert reconciling(platform, verify=verify).execute(context_of()) == WHOLE
+    altered, gone, *_ = sorted((platform.archive / "recordings").iterdir())
+    altered.write_bytes(bytes(altered.stat().st_size))
+    gone.unlink()
+    assert reconciling(platform, verify="False").execute(context_of()) == WHOLE, "receipts alone don't tell"
+    with pytest.raises(AirflowFailException, match="is incomplete") as raised:
+        reconciling(platform, verify=verify).execute(context_of())
+    assert f"recording '{gone.stem}': recordings/{gone.name} is not there" in str(raised.value)
+    assert f"recording '{altered.stem}': recordings/{altered.name} has the SHA-256" in str(raised.value)
+    report = json.loads((platform.archive / "reports/20240501T000000Z_20240502T000000Z.json").read_text())
+    assert (report["verified"], len(report["errors"])) == (CALLS, 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        ({"verify": "perhaps"}, "verify must be true or false"),
         ({"on_unavailable": "ignore"}, "on_unavailable must be report or fail"),
         ({"media_format": "default"}, "say mp3 or wav explicitly"),
         ({"windows": "today"}, "windows must be a list"),

@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -53,6 +55,50 @@ def test_a_second_try_fetches_nothing_twice(rig: Callable[..., Rig]) -> None:
     task = retrieving(platform, completed(platform, context))
     assert task.execute(context) == task.execute(context) == {"archived": CALLS}
     assert set(platform.simulator.stats.begun.values()) == {1}
+
+
+def test_a_template_says_where_recordings_lie_and_receipts_say_it_too(rig: Callable[..., Rig]) -> None:
+    platform, context = rig(), context_of()
+    job_ids = completed(platform, context)
+    template = "calls/{date}/{queue_name}/{agent_name}/{recording_id}.{ext}"
+    retrieving(platform, job_ids, key_template=template).execute(context)
+    calls = platform.simulator.jobs[0].calls(platform.simulator.universe)
+    keys = {
+        f"calls/2024-05-01/{quote(call.queue_name)}/{quote(call.agent_name)}/{call.recording_id}.mp3" for call in calls
+    }
+    assert {file.relative_to(platform.archive).as_posix() for file in platform.archive.rglob("*.mp3")} == keys
+    assert {line["key"] for line in receipt_of(platform)} == keys
+    assert all(line["checksum"] == f"sha256:{line['sha256']}" for line in receipt_of(platform))
+
+
+def test_what_is_archived_stays_where_it_is_when_the_template_changes(rig: Callable[..., Rig]) -> None:
+    platform, context = rig(faults=(Fault("storage_gone", every=CALLS),)), context_of()
+    job_ids = completed(platform, context)
+    with pytest.raises(AirflowFailException):
+        retrieving(platform, job_ids).execute(context)
+    moved = retrieving(platform, job_ids, key_template="calls/{date}/{recording_id}.{ext}")
+    assert moved.execute(context) == {"archived": CALLS}
+    folders = Counter(line["key"].split("/")[0] for line in receipt_of(platform))
+    assert folders == {"recordings": CALLS - 1, "calls": 1}
+    assert set(platform.simulator.stats.completed.values()) == {1}
+
+
+def receipt_of(rig: Rig) -> list[dict[str, Any]]:
+    """The lines of the one receipt."""
+    (receipt,) = (rig.archive / "receipts").iterdir()
+    return [json.loads(line) for line in receipt.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "template", ["recordings/{date}.{ext}", "{queue_id}/{recording_id}.{ext}", "recordings/{recording_id}{ext}"]
+)
+def test_a_template_that_promises_too_little_is_refused_before_any_request(
+    rig: Callable[..., Rig], template: str
+) -> None:
+    platform = rig()
+    with pytest.raises(AirflowFailException, match="key_template is"):
+        retrieving(platform, "any", key_template=template).execute(context_of())
+    assert platform.asked_for() == {}
 
 
 def test_recordings_without_a_url_are_counted_as_unavailable(rig: Callable[..., Rig]) -> None:

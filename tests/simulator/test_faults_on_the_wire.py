@@ -310,6 +310,21 @@ def test_rate_limited_as_a_date(simulate: Simulate, calling: Calling, clock: Clo
     assert retry_after.timestamp() == clock.now + 90
 
 
+def test_rate_limited_without_retry_after(simulate: Simulate, calling: Calling) -> None:
+    caller = calling(simulate(faults=[Fault("rate_limited", seconds=7, form="absent", route="volume")]))
+    refused = caller.volume()
+    assert refused.status_code == 429
+    assert "Retry-After" not in refused.headers
+    assert refused.headers["inin-ratelimit-reset"] == "7"
+    assert refused.json()["limit"]["value"] == 300
+
+
+def test_daily_limits(simulate: Simulate, calling: Calling) -> None:
+    refused = calling(simulate(faults=[Fault("daily_limits", route="volume")])).volume()
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "7200")
+    assert not [name for name in refused.headers if name.lower().startswith("inin-ratelimit")]
+
+
 def test_dropped_connection(simulate: Simulate, calling: Calling) -> None:
     simulator = simulate(faults=[Fault("dropped_connection", route="submit")])
     caller = calling(simulator)

@@ -12,12 +12,13 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_provider_genesys.simulator.errors import ApiError
+from airflow_provider_genesys.simulator.errors import ApiError, drop_connection
 from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
 from airflow_provider_genesys.simulator.platform.description import described
 from airflow_provider_genesys.simulator.platform.filters import filter_of
-from airflow_provider_genesys.simulator.platform.requests import cursor_at, cursor_of, interval_of, number_of
+from airflow_provider_genesys.simulator.platform.paging import cursor_at, cursor_of
+from airflow_provider_genesys.simulator.platform.reading import interval_of, number_of
 from airflow_provider_genesys.simulator.platform.search import Found
 from airflow_provider_genesys.simulator.platform.state import DetailsJob
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
@@ -65,7 +66,7 @@ async def query(request: web.Request) -> web.Response:
     return web.json_response({"conversations": shown, "totalHits": len(found)})
 
 
-async def submit(request: web.Request) -> web.Response:
+async def submit(request: web.Request) -> web.StreamResponse:
     """``POST …/details/jobs``: an asynchronous query; not idempotent."""
     simulation = request.app[SIMULATION]
     body = await json_object(request)
@@ -86,6 +87,8 @@ async def submit(request: web.Request) -> web.Response:
         fault=simulation.plan.for_submission("details", client),
     )
     simulation.platform.details_jobs[job.job_id] = job
+    if job.fault is not None and job.fault.kind == "details_lost":
+        return drop_connection(request)
     return web.json_response({"jobId": job.job_id}, status=202)
 
 
@@ -143,7 +146,7 @@ def _state(job: DetailsJob, simulation: Simulation) -> str:
         return "QUEUED"
     if elapsed < seconds:
         return "PENDING"
-    if job.fault is not None:
+    if job.fault is not None and job.fault.kind == "failed_details":
         return "FAILED"
     return "FULFILLED" if elapsed < seconds + JOB_LIFE else "EXPIRED"
 

@@ -20,15 +20,8 @@ from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
 from airflow_provider_genesys.simulator.platform.delivery import deliver_later
 from airflow_provider_genesys.simulator.platform.filters import filter_of
-from airflow_provider_genesys.simulator.platform.requests import (
-    cursor_at,
-    cursor_of,
-    flag_of,
-    interval_of,
-    listing,
-    number_of,
-    uri_of,
-)
+from airflow_provider_genesys.simulator.platform.paging import paged
+from airflow_provider_genesys.simulator.platform.reading import flag_of, interval_of
 from airflow_provider_genesys.simulator.platform.state import BulkJob, Export, user_id
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 from airflow_provider_genesys.simulator.times import to_iso
@@ -129,7 +122,7 @@ async def jobs(request: web.Request) -> web.Response:
         and kind in (None, "", job.query["action"])
         and mine in (None, job.user)
     ]
-    return web.json_response(_paged(request, [_written(job, simulation) for job in found]))
+    return web.json_response(paged(request, [_written(job, simulation) for job in found]))
 
 
 async def failed(request: web.Request) -> web.Response:
@@ -137,7 +130,7 @@ async def failed(request: web.Request) -> web.Response:
     simulation = request.app[SIMULATION]
     job = _job(request, simulation)
     there = job.failed if state_of(job, simulation) == "FULFILLED" else ()
-    return web.json_response(_paged(request, [_reference(*pair) for pair in there], 100))
+    return web.json_response(paged(request, [_reference(*pair) for pair in there], 100))
 
 
 def state_of(job: BulkJob, simulation: Simulation) -> str:
@@ -276,19 +269,3 @@ def _reference(conversation_id: str, recording_id: str) -> dict[str, Any]:
         "conversation": {"id": conversation_id, "selfUri": path},
         "recording": {"id": recording_id, "selfUri": f"{path}/recordings/{recording_id}"},
     }
-
-
-def _paged(request: web.Request, entities: list[dict[str, Any]], most: int = 500) -> dict[str, Any]:
-    """A page by number, or by cursor where ``includeTotal`` is false or a cursor is given."""
-    if "cursor" not in request.query and flag_of(request.query, "includeTotal", True):
-        return listing(request, entities, most)
-    size = number_of(request.query.get("pageSize"), "pageSize", 25, most)
-    offset = cursor_of(request.query.get("cursor"))
-    answer: dict[str, Any] = {
-        "entities": entities[offset : offset + size],
-        "pageSize": size,
-        "selfUri": request.path_qs,
-    }
-    if offset + size < len(entities):
-        answer["nextUri"] = uri_of(request, cursor=cursor_at(offset + size))
-    return answer

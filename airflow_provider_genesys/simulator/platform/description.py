@@ -52,7 +52,7 @@ def _customer(conversation: Conversation) -> dict[str, Any]:
     }
     return {
         "participantId": _part_id(conversation, "customer"),
-        "purpose": "customer" if conversation.direction == "inbound" else "external",
+        "purpose": "customer",
         "participantName": "Wireless caller",
         "sessions": [session],
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who and what an organisation has: queues, users, wrap-up codes, integrations, the OAuth client and its divisions."""
+"""Who and what an organisation has: queues, users, wrap-up codes, integrations, clients, divisions, settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from aiohttp import web
 
 from airflow_provider_genesys.simulator.conversations import DIVISION_IDS, DIVISIONS, WRAP_UP_IDS
 from airflow_provider_genesys.simulator.errors import ApiError
-from airflow_provider_genesys.simulator.platform.requests import ids_of, listing
+from airflow_provider_genesys.simulator.platform.paging import listing
+from airflow_provider_genesys.simulator.platform.reading import ids_of
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 from airflow_provider_genesys.simulator.universe import (
     AGENT_IDS,
@@ -56,6 +57,7 @@ def add_routes(app: web.Application) -> None:
         ("/api/v2/authorization/roles/{id}", role, "role"),
         ("/api/v2/authorization/divisions", divisions, "divisions"),
         ("/api/v2/organizations/me", organisation, "organisation"),
+        ("/api/v2/recording/settings", settings, "settings"),
     ):
         app.router.add_get(path, handler, name=name, allow_head=False)
 
@@ -143,6 +145,20 @@ async def organisation(request: web.Request) -> web.Response:
             "state": "active",
             "productPlatform": "GenesysCloud",
             "selfUri": f"/api/v2/organizations/{ORGANISATION_ID}",
+        }
+    )
+
+
+async def settings(request: web.Request) -> web.Response:
+    """``GET /api/v2/recording/settings``: above all how many minutes presigned URLs live."""
+    universe = request.app[SIMULATION].universe
+    return web.json_response(
+        {
+            "maxSimultaneousStreams": 2_000,
+            "maxConfigurableScreenRecordingStreams": 2_000,
+            "regionalRecordingStorageEnabled": False,
+            "recordingPlaybackUrlTtl": universe.playback_url_minutes,
+            "recordingBatchDownloadUrlTtl": universe.batch_url_minutes,
         }
     )
 

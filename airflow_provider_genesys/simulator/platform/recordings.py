@@ -12,7 +12,8 @@ from aiohttp import web
 from airflow_provider_genesys.simulator.conversations import Conversation, Media
 from airflow_provider_genesys.simulator.errors import ApiError
 from airflow_provider_genesys.simulator.platform.media import ORIGINALS, STATES, MediaFile, unavailable, url_of
-from airflow_provider_genesys.simulator.platform.requests import cursor_at, cursor_of, number_of, uri_of
+from airflow_provider_genesys.simulator.platform.paging import cursor_at, cursor_of, uri_of
+from airflow_provider_genesys.simulator.platform.reading import number_of
 from airflow_provider_genesys.simulator.platform.search import EVERYTHING
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 from airflow_provider_genesys.simulator.times import to_iso

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from airflow_provider_genesys.simulator.platform import analytics, batch, bulk, directory, media, recordings, settings
+from airflow_provider_genesys.simulator.platform import analytics, batch, bulk, directory, media, recordings
 from airflow_provider_genesys.simulator.simulation import Simulation
 
 
 def add_routes(app: web.Application) -> None:
     """Add the routes of the published API, and that of its files."""
-    for part in (analytics, batch, recordings, bulk, settings, directory, media):
+    for part in (analytics, batch, recordings, bulk, directory, media):
         part.add_routes(app)
 
 

@@ -7,6 +7,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import overload
 
 from airflow_provider_genesys.simulator.conversations import (
@@ -102,9 +104,10 @@ class Search:
     def active(self, start_ms: int, end_ms: int, wanted: Filter, hidden: frozenset[int]) -> Found:
         """Those that have any activity in ``[start_ms, end_ms)``, perhaps started before it."""
         begun = self.started(start_ms - LONGEST_MS, start_ms, wanted, hidden)
-        still = [place for place in begun.places(0, len(begun)) if self._conversations.at(*place).end_ms > start_ms]
-        tails = tuple((day, (position,), 0, 1) for day, position in still)
-        return Found((*tails, *self.started(start_ms, end_ms, wanted, hidden).spans))
+        still = (place for place in begun.places(0, len(begun)) if self._conversations.at(*place).end_ms > start_ms)
+        tails = ((day, [position for _, position in places]) for day, places in groupby(still, key=itemgetter(0)))
+        spans = tuple((day, positions, 0, len(positions)) for day, positions in tails)
+        return Found((*spans, *self.started(start_ms, end_ms, wanted, hidden).spans))
 
     def started(self, start_ms: int, end_ms: int, wanted: Filter, hidden: frozenset[int]) -> Found:
         """Those that start in ``[start_ms, end_ms)``."""

@@ -274,6 +274,16 @@ def test_every_url_that_was_given_is_known_as_a_secret(ready: Simulate, calling:
     assert given == set(simulator.issued["signatures"])
 
 
+def test_batches_can_be_looked_at_from_outside(ready: Simulate, calling: Calling) -> None:
+    simulator = ready()
+    batch_id = submit(calling(simulator), conversations_of(simulator, 2))
+    (seen,) = requests.get(f"{simulator.url}/_simulator/batches").json()
+    (batch,) = simulator.batches
+    assert (seen["id"], seen["client"]) == (batch.batch_id, batch.client) == (batch_id, "demo")
+    assert [tuple(each) for each in seen["asked"]] == list(batch.asked)
+    assert simulator.stats.requests["batch_submit"] == 1
+
+
 def test_operations_on_recordings_have_a_budget_of_their_own(ready: Simulate, calling: Calling) -> None:
     simulator = ready(recording_requests_per_minute=2)
     caller = calling(simulator)

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How requests to the published Platform API are read: bodies, intervals, pages. Everything raises ApiError 400."""
+"""How bodies and queries of the published Platform API are read. Everything raises ApiError 400."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -67,58 +65,3 @@ def ids_of(request: web.Request, name: str) -> frozenset[str] | None:
     """The ids of a query, repeated or separated by commas; None: there are none."""
     texts = request.query.getall(name, [])
     return frozenset(each for text in texts for each in text.split(",")) if texts else None
-
-
-def cursor_of(text: str | None) -> int:
-    """The offset behind a cursor; 0 without one.
-
-    :raises ApiError: 400, no cursor of the simulator's.
-    """
-    if text is None:
-        return 0
-    try:
-        name, _, offset = base64.urlsafe_b64decode(text).decode().partition(":")
-        if name == "offset":
-            return int(offset)
-    except ValueError:
-        pass
-    raise ApiError(400, f"cursor {text!r} is not valid")
-
-
-def cursor_at(offset: int) -> str:
-    """The cursor that resumes at an offset."""
-    return base64.urlsafe_b64encode(f"offset:{offset}".encode()).decode()
-
-
-def listing(request: web.Request, entities: Sequence[Any], most: int = 500) -> dict[str, Any]:
-    """A page of entities as the platform's entity listings have it.
-
-    :param most: the largest page size that is accepted.
-    """
-    size = number_of(request.query.get("pageSize"), "pageSize", 25, most)
-    page = number_of(request.query.get("pageNumber"), "pageNumber", 1)
-    pages = max(-(-len(entities) // size), 1)
-    return {
-        "entities": list(entities[(page - 1) * size : page * size]),
-        "pageSize": size,
-        "pageNumber": page,
-        "total": len(entities),
-        "pageCount": pages,
-        **dict(_uris(request, page, pages)),
-    }
-
-
-def _uris(request: web.Request, page: int, pages: int) -> Iterator[tuple[str, str]]:
-    yield "selfUri", uri_of(request, pageNumber=page)
-    yield "firstUri", uri_of(request, pageNumber=1)
-    yield "lastUri", uri_of(request, pageNumber=pages)
-    if page < pages:
-        yield "nextUri", uri_of(request, pageNumber=page + 1)
-    if page > 1:
-        yield "previousUri", uri_of(request, pageNumber=page - 1)
-
-
-def uri_of(request: web.Request, **changes: Any) -> str:
-    """A request's path and query, with other parameters."""
-    query = {**request.query, **{name: str(value) for name, value in changes.items()}}
-    return f"{request.path}?{urlencode(query)}"
