@@ -41,6 +41,7 @@ class BulkApi(ExportApi):
     :param include_numbers: whether manifests have callers' and called numbers in full.
     """
 
+    delivers = True
     jobs_at_a_time: int | None = SLOTS
 
     def __init__(
@@ -95,8 +96,8 @@ class BulkApi(ExportApi):
         return self._jobs.submit(request)
 
     def rehearse(self, request: ExportRequest) -> str:
-        """Make a job that nobody will start."""
-        return self._jobs.submit(request, rehearsal=True)
+        """Make a job that nobody will start, unless one was left behind."""
+        return self._jobs.orphan(request, (), rehearsal=True) or self._jobs.submit(request, rehearsal=True)
 
     def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
         """A job that was made for the request and whose id never arrived, by what it asks."""

@@ -150,9 +150,9 @@ class BulkJobs:
             if self.job(job_id).status in (JobStatus.READY, JobStatus.RUNNING):
                 raise
 
-    def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
+    def orphan(self, request: ExportRequest, known: Collection[str], *, rehearsal: bool = False) -> str | None:
         """The newest job of this client's that asks what a request asks, and is neither known nor over."""
-        query = self._query(request, rehearsal=False)
+        query = self._query(request, rehearsal)
         found = [
             job
             for job in self._listed(showOnlyMyJobs="true", jobType="EXPORT")

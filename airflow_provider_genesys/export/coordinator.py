@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import cached_property, partial
 from typing import Any
 
+from airflow_provider_genesys.export.abandonment import Abandonment
 from airflow_provider_genesys.export.errors import (
     ExportError,
     InvalidInput,
@@ -22,6 +23,7 @@ from airflow_provider_genesys.export.errors import (
     Passing,
 )
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
+from airflow_provider_genesys.export.forecast import Forecast, forecast
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import (
     AUDIO,
@@ -142,6 +144,8 @@ class Coordinator:
             for a window without recordings, which is archived so. :class:`Held` where another process submits it.
         :raises ExportFailed: where the budget is used up, or the platform refuses the job.
         """
+        if self.api.delivers:
+            tuple(self._the_archive.delivered({}))  # refuses a destination that nothing could arrive in
         entry = self.ledger.entry(request.key)
         is_begun_for_this_run = entry is not None and entry.forced_by == force_run
         if not force_run or is_begun_for_this_run:
@@ -154,12 +158,23 @@ class Coordinator:
             self._archive_empty(request)
         return outcome
 
+    def forecast(self, request: ExportRequest) -> Forecast:
+        """How many recordings an export of a window would bring; nothing is exported.
+
+        :raises NotYet: where there is no room for another job now.
+        """
+        return forecast(request, self.api, self._await_poll_budget, self.pace.poll_interval, self.sleep)
+
     def follow(self, job_ids: list[str], ahead: float = 0.0) -> Progress:
         """One step of the wait for jobs: poll what is due, within the budget.
 
         :param ahead: seconds for which a poll may be reserved ahead; for callers that go on with this coordinator.
         """
         return self._following.step(self._entries(job_ids), ahead)
+
+    def give_up(self, job_ids: list[str]) -> None:
+        """Wait no more for jobs: those of them that nobody has started by now are discarded."""
+        self._abandonment.let_go(entry.request for entry in self._entries(job_ids))
 
     def current_jobs(self, job_ids: list[str]) -> list[str]:
         """The jobs that stand for these now, after resubmissions and splits."""
@@ -224,7 +239,7 @@ class Coordinator:
     def reconcile(
         self,
         selection: ExportRequest,
-        windows: Iterable[ExportWindow],
+        windows: Collection[ExportWindow],
         *,
         verify: bool = False,
         index: bool | None = None,
@@ -247,12 +262,17 @@ class Coordinator:
         balances = tuple(balance(entry, self._submission.jobs_of(entry), archive) for entry in entries)
         report = Report(selection.window, archive.destination, selection.media_format, balances)
         requests = [entry.request for entry in entries]
+        self._abandonment.let_go(replace(selection, window=window) for window in windows)
         if verify:
             report = verified(report, requests, archive)
         archive.put_report(selection.window, report.to_dict())
         if archive.can_index and index is not False:
             archive.put_index(selection.window, lines_of(requests, archive))
         return report
+
+    @cached_property
+    def _abandonment(self) -> Abandonment:
+        return Abandonment(self.api, self.ledger, self._leases)
 
     def _await_availability(self, interval: ExportWindow) -> None:
         """The platform may learn hours later what was recorded: what is looked for earlier would be incomplete."""
@@ -353,4 +373,3 @@ class Coordinator:
     @cached_property
     def _windows(self) -> Windows:
         return Windows(self._leases, self._submission, self._following, self._retrieval, self._await_poll_budget)
-

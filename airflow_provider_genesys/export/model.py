@@ -135,6 +135,7 @@ class Recording:
     :param extension: the ending of its key; None: that of the request's media format.
     :param metadata: the manifest's metadata for it.
     :param stored: where it lies already, where the platform delivers its recordings itself.
+    :param overdue: the platform should have delivered it, and waiting any longer makes no sense.
     """
 
     recording_id: str
@@ -145,6 +146,7 @@ class Recording:
     extension: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     stored: StoredObject | None = None
+    overdue: bool = False
 
 
 class JobStatus(StrEnum):

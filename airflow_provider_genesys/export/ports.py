@@ -58,7 +58,12 @@ class Submitter(Protocol):
 
 
 class ExportApi(Submitter, Protocol):
-    """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``."""
+    """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``.
+
+    :ivar delivers: whether the platform brings recordings to their destination by itself.
+    """
+
+    delivers: bool = False
 
     def checked(self, request: ExportRequest) -> ExportRequest:
         """The request as this API takes it: an empty media format becomes the API's own default. Asks nothing.
@@ -278,6 +283,13 @@ class Archive(Protocol):
 
     def put_index(self, interval: ExportWindow, lines: Iterable[tuple[ExportRequest, ReceiptLine]]) -> str:
         """Write lines of receipts, each with the request that it answers, as one table and return its key."""
+
+    def delivered(self, conversations: Mapping[str, float]) -> Iterator[Recording]:
+        """What the platform itself has delivered of these conversations, file by file, under the recordings' own ids.
+
+        :param conversations: when each began, epoch seconds, by id.
+        :raises InvalidInput: for a destination that the platform can't deliver into.
+        """
 
     def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
         """Hold archived lines against what is stored.
