@@ -183,7 +183,7 @@ def test_a_document_in_the_receipts_place_that_is_none_counts_as_absent(archive:
         raise NoReceipt("it is no receipt (JSONDecodeError)")
 
     archive.lines = lambda window: breaking()  # type: ignore[method-assign]
-    found = balance(ENTRY, archive)
+    found = balance(ENTRY, [ENTRY], archive)
     assert [str(one) for one in found.missing] == [
         f"window {DAY}: the whole window failed: it is no receipt (JSONDecodeError)"
     ]

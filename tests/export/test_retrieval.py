@@ -340,7 +340,7 @@ def test_a_long_retrieval_that_is_killed_goes_on_from_what_was_written_down(ann:
     with pytest.raises(Killed):
         ann.retrieve(entry, job)
     assert with_status(ann.receipt(), "archived") == list(MANY[:389])
-    assert ann.retrieval.proof(REQUEST, ann.world.entry(REQUEST)) is None, "it is true, but proves nothing whole"
+    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None, "it is true, but proves nothing whole"
     ann.archive.before_fetch = lambda recording_id: None
     ann.archive.described.clear()
     assert with_status(ann.retrieve(entry, job), "archived") == list(MANY)
