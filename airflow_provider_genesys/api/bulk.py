@@ -123,6 +123,7 @@ class BulkApi(ExportApi):
         """What a fulfilled job has marked for export: fulfilled doesn't mean that it has arrived."""
         totals = self._jobs.totals(job.job_id)
         active = self._conversations(request)
+        failed = self._jobs.failed(job.job_id) if totals.failed else ()
         return Delivery(
             job_id=job.job_id,
             begun_at=totals.made_at,
@@ -132,7 +133,7 @@ class BulkApi(ExportApi):
             skipped=totals.skipped,
             failed=tuple(
                 Recording(recording_id, None, reason=f"bulk job {job.job_id} failed to export it", conversation_id=one)
-                for one, recording_id in self._jobs.failed(job.job_id)
+                for one, recording_id in failed
             ),
         )
 

@@ -62,11 +62,13 @@ class Totals:
     :param made_at: epoch seconds.
     :param recordings: all that its query found.
     :param skipped: those of them that had been exported before.
+    :param failed: those that could not be exported.
     """
 
     made_at: float
     recordings: int
     skipped: int
+    failed: int
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,12 @@ class BulkJobs:
         made_at = _epoch(answer.get("dateCreated"))
         if made_at is None:
             raise Passing(f"{JOB}: job {job_id} has no 'dateCreated'")
-        return Totals(made_at, _count(answer, "totalRecordings"), _count(answer, "totalSkippedRecordings"))
+        return Totals(
+            made_at,
+            recordings=_count(answer, "totalRecordings"),
+            skipped=_count(answer, "totalSkippedRecordings"),
+            failed=_count(answer, "totalFailedRecordings"),
+        )
 
     def start(self, job_id: str) -> None:
         """Have a job that is ready export what it found; to whoever started it before, nothing happens.

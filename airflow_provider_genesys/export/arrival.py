@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from airflow_provider_genesys.export.errors import NotYet
@@ -23,9 +23,17 @@ PATIENCE = 48 * 3600.0
 
 _LONGEST_PAUSE = 1800.0
 
+_SETTLING = 3.0
+"""Seconds between two listings that have to agree: a recording may have several files, and nobody says how many."""
+
 
 def arrived(
-    request: ExportRequest, delivery: Delivery, api: ExportApi, archive: Archive, waited: float
+    request: ExportRequest,
+    delivery: Delivery,
+    api: ExportApi,
+    archive: Archive,
+    waited: float,
+    sleep: Callable[[float], None],
 ) -> tuple[Recording, ...]:
     """The recordings of the window's own conversations: stored, unavailable, or overdue.
 
@@ -50,6 +58,9 @@ def arrived(
     awaited = [one for one in absent.values() if one.reason is None]
     if awaited and not is_over:
         raise _not_yet(request, delivery, len(awaited), waited)
+    sleep(_SETTLING)
+    if list(archive.delivered(delivery.conversations)) != files:
+        raise NotYet(f"window {request}: files are arriving in the bucket at this moment")
     settled = {one.recording_id: _overdue(one, delivery) for one in absent.values()}
     settled |= {one.recording_id: one for one in failed if one.conversation_id in own}
     return (*_named(file for file in files if file.conversation_id in own), *settled.values())

@@ -20,6 +20,7 @@ from airflow_provider_genesys.export.errors import (
     ExportError,
     InvalidInput,
     LeaseLost,
+    NotYet,
     Passing,
 )
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
@@ -221,7 +222,7 @@ class Coordinator:
                 logger.warning("%s", error)
                 outcome = self._leases.held_elsewhere(self.ledger.entry(window.request.key) or window)
             except ExportError as error:
-                logger.error("%s", error)
+                logger.log(logging.INFO if isinstance(error, NotYet) else logging.ERROR, "%s", error)
                 errors.append(error)
                 continue
             if isinstance(outcome, Held):

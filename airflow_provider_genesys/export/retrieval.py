@@ -98,7 +98,7 @@ class Retrieval:
             return job
         now = self.ledger.now()
         ended_at = by.current.ended_at if by.current else None
-        recordings = arrived(by.asked, delivery, self.api, self.archive, now - (ended_at or now))
+        recordings = arrived(by.asked, delivery, self.api, self.archive, now - (ended_at or now), self.sleep)
         return replace(job, recordings=recordings)
 
     def remember(self, entry: Entry, recordings: int, by: Iterable[Entry] = ()) -> None:

@@ -80,7 +80,6 @@ class Windows:
                 except LeaseLost:
                     raise
                 except NotYet as error:
-                    logger.info("%s", error)
                     errors.append(error)
                     continue
                 except ExportError as error:

@@ -313,6 +313,11 @@ def test_an_orphan_is_found_on_the_last_page(bulk: Build, monkeypatch: pytest.Mo
     assert api.orphan(NEXT_DAY, []) == made
 
 
+def test_a_rehearsal_that_was_left_behind_is_used(bulk: Build) -> None:
+    api, _ = bulk()
+    assert api.rehearse(REQUEST) == api.rehearse(REQUEST) != api.rehearse(NEXT_DAY)
+
+
 def test_neither_a_discarded_job_nor_a_rehearsal_nor_another_clients_is_an_orphan(
     bulk: Build, connect: Connect, clock: Clock
 ) -> None:
@@ -455,6 +460,9 @@ def test_nothing_can_make_a_job_say_anything_but_export(
         except (AttributeError, TypeError):  # no JSON comes of it at all
             continue
     for request in rude.requests:
+        if request.method == "GET":
+            continue
+        assert request.method == "POST"
         body = json.loads(request.body)
         assert body.keys() == {
             "action",

@@ -64,6 +64,16 @@ def test_a_late_delivery_is_awaited_and_costs_no_attempt(world: World) -> None:
     assert not world.api.looked_up
 
 
+def test_a_recordings_second_file_that_is_just_arriving_is_awaited(world: World) -> None:
+    job_ids = completed(world)
+    world.clock.sleep(3600.0)
+    second = {"call-3+2nd": world.clock() + 1.0}
+    world.api.exported |= second
+    with pytest.raises(NotYet, match="are arriving in the bucket at this moment"):
+        world.coordinator().retrieve(job_ids)
+    assert world.retrieve(world.coordinator(), job_ids) == {"archived": 25}
+
+
 def test_looks_become_rarer(world: World) -> None:
     job_ids, waits = completed(world), []
     world.api.exported = dict.fromkeys(world.api.exported, math.inf)
