@@ -25,13 +25,32 @@ _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"type": "string", "pattern": KEY_TEMPLATE_PATTERN},
         "Where recordings lie below the destination: `recordings/{date}/{queue_id}/{recording_id}.{ext}`",
     ),
-    "media_format": ("mp3", {"type": "string", "enum": ["mp3", "wav"]}, "What recordings are converted to"),
+    "media_format": (
+        None,
+        {"type": ["null", "string"], "enum": [None, "mp3", "wav", "original"]},
+        "What recordings are converted to; null is the API's default: mp3 with `guide`, original with `batch`",
+    ),
+    "media": (
+        ["audio"],
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": ["audio", "screen", "chat", "email", "message"]},
+            "minItems": 1,
+            "uniqueItems": True,
+        },
+        "What kinds of recordings are exported; `guide` has audio only",
+    ),
     "max_recordings_per_job": (
         5000,
         {"type": "integer", "minimum": 1},
         "Windows with more recordings are subdivided",
     ),
-    "filters": ({}, {"type": "object"}, "A JSON object merged into the request's `filter`"),
+    "filters": (
+        {},
+        {"type": "object"},
+        "With `guide` merged into the request's `filter`; with `batch` any of `queueId`, `userId`, `divisionId`, "
+        "`direction`, `wrapUpCode` and `minDurationSeconds`",
+    ),
     "poll_interval": (
         15,
         {"type": "number", "exclusiveMinimum": 0},

@@ -35,7 +35,11 @@ TIMEZONE = os.environ.get("GENESYS_EXPORT_TIMEZONE", "UTC")
 POOL = os.environ.get("GENESYS_EXPORT_POOL", "default_pool")
 
 INTERVAL = {"start": "{{ params.start or '' }}", "end": "{{ params.end or '' }}"}
-SELECTION = {"media_format": "{{ params.media_format }}", "filters": "{{ params.filters | tojson }}"}
+SELECTION = {
+    "media_format": "{{ params.media_format or '' }}",
+    "media": "{{ params.media | tojson }}",
+    "filters": "{{ params.filters | tojson }}",
+}
 DESTINATION = "{{ params.destination }}"
 FORCE = "{{ params.force }}"
 

@@ -152,7 +152,10 @@ class ObjectArchive:
 
         ``proceed`` is called by the threads of the transfer, by one at a time, and before each further try as well.
         """
-        keys = {recording: self._key_template.key(recording, media_format, window) for recording in recordings}
+        keys = {
+            recording: self._key_template.key(recording, recording.extension or media_format, window)
+            for recording in recordings
+        }
         self._store.remove_unfinished(keys.values())
 
         def archive_one(recording: Recording, reins: Reins) -> StoredObject:
@@ -170,7 +173,9 @@ class ObjectArchive:
         reins.start()
         with self._downloader.open(recording.url) as body:
             attributes = Attributes(media_type(key), body.etag)
-            if stored := write_object(self._store, key, reins.follow(audio(body)), attributes, overwrite):
+            if stored := write_object(
+                self._store, key, reins.follow(audio(body, recording.media_type)), attributes, overwrite
+            ):
                 return replace(stored, source_etag=body.etag)
         if found := self._found(key):
             return found

@@ -13,16 +13,18 @@ _DOCUMENT_TYPE = re.compile(r"text/|.*\b(xml|json|html)\b")
 _DOCUMENT_START = re.compile(rb"\s*<(\?xml|!doctype|html)\b", re.IGNORECASE)
 
 
-def audio(body: Body) -> Iterator[bytes]:
+def audio(body: Body, declared: str | None = None) -> Iterator[bytes]:
     """The body's chunks, for a body that can be a recording. Storages name audio in many ways, and pages in few:
     the pages are refused.
 
-    :raises WrongBody: for a document of text, and for an empty body.
+    :param declared: the media type that the platform gives the recording, where it does: one of a chat is a document.
+    :raises WrongBody: for a document of text that is not declared as such, and for an empty body.
     """
-    if _DOCUMENT_TYPE.match(body.media_type):
+    is_document = bool(declared and _DOCUMENT_TYPE.match(declared))
+    if _DOCUMENT_TYPE.match(body.media_type) and body.media_type != declared:
         raise WrongBody(f"{body.host} sent {body.media_type} in place of a recording")
     for chunk in body:
-        if body.received == len(chunk) and _DOCUMENT_START.match(chunk):
+        if not is_document and body.received == len(chunk) and _DOCUMENT_START.match(chunk):
             raise WrongBody(f"{body.host} sent a page in place of a recording")
         yield chunk
     if not body.received:

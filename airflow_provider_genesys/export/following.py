@@ -57,11 +57,13 @@ class Progress:
 
     :param seconds: until the next step makes sense.
     :param reserved: whether a poll is reserved for then, which is lost to who comes much later.
+    :param refused: whether the platform takes no polls until then.
     """
 
     wait: Wait
     seconds: float = 0.0
     reserved: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,12 @@ class Following:
         running = [step for step in steps if step.wait is Wait.RUNNING]
         if not running:
             return Progress(Wait.COMPLETED)
-        return Progress(Wait.RUNNING, min(step.seconds for step in running), any(step.reserved for step in running))
+        return Progress(
+            Wait.RUNNING,
+            min(step.seconds for step in running),
+            any(step.reserved for step in running),
+            all(step.refused for step in running),
+        )
 
     def poll(self, entry: Entry) -> tuple[Entry, ExportJob]:
         """Ask for a held entry's job once and keep the answer in the ledger. The budget is the caller's."""
@@ -146,7 +153,8 @@ class Following:
             return Progress(Wait.RUNNING)
         except Passing as error:
             logger.warning("Poll of job %s failed, next in a while: %s", attempt.job_id, error)
-            return Progress(Wait.RUNNING, max(error.retry_after or 0.0, self.poll_interval))
+            seconds = max(error.retry_after or 0.0, self.poll_interval)
+            return Progress(Wait.RUNNING, seconds, refused=error.retry_after is not None)
         return self._step(polled, ahead)
 
     def _decided(self, entry: Entry, job: ExportJob) -> Entry:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, Passing
+from airflow_provider_genesys.export.model import AUDIO
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
 from airflow_provider_genesys.versions import DateTimeTrigger
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
     from airflow_provider_genesys.export.coordinator import Coordinator
     from airflow_provider_genesys.export.leases import Held
 
-MEDIA_FORMATS = ("mp3", "wav")
+MEDIA_FORMATS = ("mp3", "wav", "original")
+
+LONGEST_NAP = 180.0
+"""Seconds that a task sleeps for at most; told to wait longer, it is deferred until then, and no retry is used."""
+
+_LONGEST_DEFERRAL = timedelta(hours=24)
 
 DEADLINE = timedelta(hours=50)
 """How long jobs are waited for: a job that is too large fails only after 48 hours (guide, edge case 1)."""
@@ -98,18 +104,32 @@ class ExportOperator(BaseOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete", kwargs={"deadline": deadline})
 
+    @contextmanager
+    def _patiently(self, **kwargs: Any) -> Iterator[None]:
+        """Tell Airflow which errors a retry may mend; where the platform says in how many hours, wait for that.
+
+        :param kwargs: what ``_begin`` is to know of the time before.
+        """
+        with airflow_errors():
+            try:
+                yield
+            except Passing as error:
+                if (error.retry_after or 0.0) <= LONGEST_NAP:
+                    raise
+                self._defer_for(min(timedelta(seconds=error.retry_after or 0.0), _LONGEST_DEFERRAL), str(error), kwargs)
+
+    def _defer_for(self, wait: timedelta, why: str, kwargs: dict[str, Any]) -> NoReturn:
+        moment = datetime.now(UTC) + wait
+        self.log.info("%s. Going on at %s", why, moment.isoformat(timespec="seconds"))
+        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute_again", kwargs=kwargs)
+
     def _defer_for_lease(self, held: Held, **kwargs: Any) -> NoReturn:
         """Wait while another orchestrator has the window, then look again: it may have archived it.
 
         :param kwargs: what ``_begin`` is to know of the time before.
         """
         seconds = min(held.wait, self._pace["max_poll_interval"])
-        self.log.info("The window is held by %s: looking again in %.0f s", held.by, seconds)
-        self.defer(
-            trigger=DateTimeTrigger(moment=datetime.now(UTC) + timedelta(seconds=seconds)),
-            method_name="execute_again",
-            kwargs=kwargs,
-        )
+        self._defer_for(timedelta(seconds=seconds), f"The window is held by {held.by}: looking again", kwargs)
 
     def execute_again(self, context: Context, event: Any = None, **kwargs: Any) -> Any:
         """Go on after a wait for a time, from the beginning. ``execute`` is for Airflow alone to call."""
@@ -169,20 +189,40 @@ def airflow_errors() -> Iterator[None]:
 
 
 def media_format_of(value: Any) -> str:
-    """A media format that can be asked for.
+    """A media format that can be asked for; empty for the default of the connection's API.
 
-    :raises InvalidInput: for a missing or another one, ``default`` among them: the platform's raw container can't be
-        decoded (guide, section 1).
+    :raises InvalidInput: for another one, ``default`` among them: the platform's raw container can't be decoded (guide,
+        section 1).
     """
+    if value is None or value == "":
+        return ""
     if value not in MEDIA_FORMATS:
-        raise InvalidInput(f"media_format is {value!r}: say {' or '.join(MEDIA_FORMATS)} explicitly")
+        raise InvalidInput(f"media_format is {value!r}: say mp3 or wav explicitly, or original where the API has it")
     return str(value)
 
 
-def filters_of(value: Any) -> dict[str, Any]:
-    """Filters as a JSON object, from an object or its text.
+def media_of(value: Any) -> tuple[str, ...]:
+    """The media to export, from a list, its JSON text, or a single name; audio without any. Which there are is the
+    API's to say.
 
-    :raises InvalidInput: for anything else, and for a filter that names the window's own dates.
+    :raises InvalidInput: for anything else.
+    """
+    if value is None or value == "":
+        return AUDIO
+    try:
+        media = json.loads(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
+    except ValueError:
+        media = None
+    media = [media] if isinstance(media, str) else media
+    if not isinstance(media, Sequence) or not media or not all(isinstance(one, str) for one in media):
+        raise InvalidInput(f"media must be a list such as ['audio', 'screen'], not {value!r}")
+    return tuple(sorted(set(media)))  # in whatever order, it is the same request
+
+
+def filters_of(value: Any) -> dict[str, Any]:
+    """Filters as a JSON object, from an object or its text. What they may say is the API's to say.
+
+    :raises InvalidInput: for anything else.
     """
     try:
         filters = json.loads(value) if isinstance(value, str) else value
@@ -192,8 +232,6 @@ def filters_of(value: Any) -> dict[str, Any]:
         return {}
     if not isinstance(filters, dict):
         raise InvalidInput(f"filters must be a JSON object, not {value!r}")
-    if own := {"dateFrom", "dateTo"} & filters.keys():
-        raise InvalidInput(f"filters must not say {' or '.join(sorted(own))}: the window does")
     return filters
 
 

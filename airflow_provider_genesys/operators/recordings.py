@@ -26,6 +26,7 @@ from airflow_provider_genesys.operators.base import (
     flag,
     job_ids_of,
     media_format_of,
+    media_of,
     number,
     outcome_of,
     run_of,
@@ -36,24 +37,43 @@ from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_ha
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_genesys.export.coordinator import Coordinator
+    from airflow_provider_genesys.export.model import ExportRequest
     from airflow_provider_genesys.export.reconciliation import Report
 
 _MISSING_SHOWN = 20
 
 
 class _SelectingOperator(ExportOperator):
-    """A step that says what is selected: a media format and filters; and, for an interval, its bounds.
+    """A step that says what is selected.
 
-    :param media_format: ``mp3`` or ``wav`` (templated).
-    :param filters: a JSON object, or its text, merged into the job's ``filter`` (templated).
+    :param media_format: ``mp3``, ``wav`` or ``original``; without one the default of the connection's API, which is mp3
+        for ``guide`` and original for ``batch`` (templated).
+    :param filters: a JSON object, or its text: with ``guide`` merged into the job's ``filter``; with ``batch`` any of
+        ``queueId``, ``userId``, ``divisionId``, ``direction``, ``wrapUpCode``, ``minDurationSeconds`` (templated).
+    :param media: with ``batch``, one or several of ``audio``, ``screen``, ``chat``, ``email``, ``message`` (templated).
     """
 
-    template_fields: Sequence[str] = (*ExportOperator.template_fields, "media_format", "filters")
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "media_format", "filters", "media")
 
-    def __init__(self, *, media_format: str, filters: Mapping[str, Any] | str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        media_format: str | None = None,
+        filters: Mapping[str, Any] | str | None = None,
+        media: Sequence[str] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.media_format = media_format
         self.filters = filters
+        self.media = media
+
+    def _request(self, coordinator: Coordinator, window: ExportWindow) -> ExportRequest:
+        """What is asked for a window."""
+        return coordinator.request(
+            window, media_format_of(self.media_format), filters_of(self.filters), media_of(self.media)
+        )
 
 
 class PlanExportOperator(_SelectingOperator):
@@ -104,21 +124,20 @@ class PlanExportOperator(_SelectingOperator):
         return self._begin(context)
 
     def _begin(self, context: Context) -> list[dict[str, str]]:
-        with airflow_errors():
+        with self._patiently():
             if backfill_would_hang(context):
                 raise InvalidInput(
                     "this backfill would never see the tasks that are mapped over these windows: set "
                     "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "
                     "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
                 )
-            media_format, filters = media_format_of(self.media_format), filters_of(self.filters)
             limit = int(number("max_recordings_per_job", self.max_recordings_per_job))
             if limit < 1:
                 raise InvalidInput(f"max_recordings_per_job must be at least 1, not {limit}")
             interval = interval_of(context, self.start, self.end)
             self._defer_until_settled(interval)
             coordinator = self._coordinator(context)
-            selection = coordinator.request(interval, media_format, filters)
+            selection = self._request(coordinator, interval)
             windows = coordinator.plan(selection, self._timezone, limit, force=flag("force", self.force))
             longest = conf.getint("core", "max_map_length", fallback=1024)
             if len(windows) > longest:
@@ -153,7 +172,8 @@ class SubmitExportOperator(_SelectingOperator):
     :param window: an object with ``start`` and ``end``, as the planner returns it (templated).
     :param destination: the archive's URI (templated).
     :param force: begin the window's budget afresh, and export it again (templated).
-    :return: a list of job ids: one, or several where the window was split.
+    :return: a list of job ids: one; several where the window was split, or where the API's jobs take a part of a
+        window; none for a window without recordings.
     """
 
     template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
@@ -171,11 +191,10 @@ class SubmitExportOperator(_SelectingOperator):
         return self._begin(context)
 
     def _begin(self, context: Context) -> list[str]:
-        with airflow_errors():
-            media_format, filters = media_format_of(self.media_format), filters_of(self.filters)
+        with self._patiently():
             force_run = run_of(context) if flag("force", self.force) else ""
             coordinator = self._coordinator(context, self.destination)
-            request = coordinator.request(ExportWindow.parse(self.window), media_format, filters)
+            request = self._request(coordinator, ExportWindow.parse(self.window))
             outcome = coordinator.submit(request, force_run)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome)
@@ -232,7 +251,7 @@ class RetrieveRecordingsOperator(ExportOperator):
             self._meet_refusal(context, job_ids)
         if status == Wait.COMPLETED:
             return self._retrieve(context, job_ids, deadline)
-        with airflow_errors():
+        with self._patiently(deadline=deadline):
             healed = self._coordinator(context, self.destination).heal(job_ids)
         if isinstance(healed, Held):
             self._defer_for_lease(healed, deadline=deadline)
@@ -242,7 +261,7 @@ class RetrieveRecordingsOperator(ExportOperator):
         return self._retrieve(context, self.job_ids, deadline or deadline_from_now(DEADLINE.total_seconds()))
 
     def _retrieve(self, context: Context, job_ids: Any, deadline: float) -> dict[str, int]:
-        with airflow_errors():
+        with self._patiently(deadline=deadline):
             coordinator = self._coordinator(
                 context, self.destination, concurrency=self.concurrency, key_template=self.key_template
             )
@@ -303,15 +322,18 @@ class ReconcileExportOperator(_SelectingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Reconcile, and say so loudly if the interval is incomplete."""
+        return self._begin(context)
+
+    def _begin(self, context: Context) -> dict[str, Any]:
         if self.windows is None:
             raise AirflowFailException("the interval was not planned, so that nothing can be said of it: see the plan")
-        with airflow_errors():
+        with self._patiently():
             if self.on_unavailable not in ("report", "fail"):
                 raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
             verify = flag("verify", self.verify)
             coordinator = self._coordinator(context, self.destination)
             interval = interval_of(context, self.start, self.end)
-            selection = coordinator.request(interval, media_format_of(self.media_format), filters_of(self.filters))
+            selection = self._request(coordinator, interval)
             report = coordinator.reconcile(selection, windows_of(self.windows), verify=verify, index=self.index)
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
         if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):

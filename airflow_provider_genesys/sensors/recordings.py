@@ -14,10 +14,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_genesys.export.following import AHEAD, Wait
+from airflow_provider_genesys.export.errors import Passing
+from airflow_provider_genesys.export.following import AHEAD, Progress, Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.operators.base import (
     DEADLINE,
+    LONGEST_NAP,
     ExportOperator,
     airflow_errors,
     deadline_from_now,
@@ -60,7 +62,7 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """One step of the wait, in a worker."""
-        with airflow_errors():
+        with self._patiently():
             job_ids = job_ids_of(self.job_ids)
             coordinator = self._coordinator(context)
             progress = coordinator.follow(job_ids, ahead=AHEAD)
@@ -69,13 +71,12 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
                 progress = coordinator.follow(job_ids, ahead=AHEAD)
             if progress.wait is Wait.ATTENTION:
                 coordinator.heal(job_ids)
+            _heed(progress)
             is_done = progress.wait is Wait.COMPLETED
             return PokeReturnValue(is_done, coordinator.current_jobs(job_ids) if is_done else None)
 
     def execute(self, context: Context) -> Any:
         """Look once, then wait."""
-        if not self.deferrable:
-            return super().execute(context)
         return self._begin(context)
 
     def execute_complete(
@@ -88,16 +89,21 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
             raise AirflowSensorTimeout(f"jobs {', '.join(job_ids)} did not complete in {self.timeout:.0f} s")
         if status == REFUSED:
             self._meet_refusal(context, job_ids)
-        with airflow_errors():
-            return self._wait(context, job_ids, deadline or deadline_from_now(self.timeout))
+        deadline = deadline or deadline_from_now(self.timeout)
+        with self._patiently(deadline=deadline):
+            return self._wait(context, job_ids, deadline)
 
-    def _begin(self, context: Context, deadline: float | None = None) -> list[str]:
-        with airflow_errors():
-            return self._wait(context, job_ids_of(self.job_ids), deadline or deadline_from_now(self.timeout))
+    def _begin(self, context: Context, deadline: float | None = None) -> Any:
+        if not self.deferrable:
+            return super().execute(context)
+        deadline = deadline or deadline_from_now(self.timeout)
+        with self._patiently(deadline=deadline):
+            return self._wait(context, job_ids_of(self.job_ids), deadline)
 
     def _wait(self, context: Context, job_ids: list[str], deadline: float) -> list[str]:
         coordinator = self._coordinator(context)
         progress = coordinator.follow(job_ids)
+        _heed(progress)
         if progress.wait is Wait.COMPLETED:
             return coordinator.current_jobs(job_ids)
         if progress.wait is Wait.ATTENTION:
@@ -106,3 +112,12 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
                 self._defer_for_lease(healed, deadline=deadline)
             job_ids = healed
         return self._defer_for_jobs(context, job_ids, deadline)
+
+
+def _heed(progress: Progress) -> None:
+    """A limit of hours is waited for as such: each poll until then would only be refused.
+
+    :raises Passing: where the platform takes no polls for that long.
+    """
+    if progress.refused and progress.seconds > LONGEST_NAP:
+        raise Passing("Genesys Cloud takes no more polls for now", progress.seconds)

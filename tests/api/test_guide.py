@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,7 @@ import pytest
 
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.guide import GuideApi
-from airflow_provider_genesys.export.errors import ExportError, OutcomeUnknown, Passing, Refused
+from airflow_provider_genesys.export.errors import ExportError, InvalidInput, OutcomeUnknown, Passing, Refused
 from airflow_provider_genesys.export.model import (
     ExportJob,
     ExportRequest,
@@ -373,3 +374,35 @@ def test_every_fault_of_the_wire_is_one_of_the_domains(
     with pytest.raises(ExportError):
         ASKS[route](GuideApi(connect(simulator.url, tries=2)))
     assert simulator.stats.requests[route] >= 1
+
+
+# -- what can be asked for -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("media_format", "asked"), [("", "mp3"), ("mp3", "mp3"), ("wav", "wav")])
+def test_mp3_is_the_usual_format(rude_api: GuideApi, media_format: str, asked: str) -> None:
+    assert rude_api.checked(replace(REQUEST, media_format=media_format)).media_format == asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"media_format": "original"}, "'original', which the guide's API can't be asked for: say mp3 or wav"),
+        ({"media": ("audio", "screen")}, "has calls only"),
+        ({"filters": {"dateFrom": "2024-05-01T00:00:00Z"}}, "must not say dateFrom"),
+        ({"filters": {"dateTo": "2024-05-01T00:00:00Z", "dateFrom": ""}}, "must not say dateFrom or dateTo"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_before_any_request(
+    rude: RudePlatform, rude_api: GuideApi, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        rude_api.checked(replace(REQUEST, **changes))
+    assert rude.requests == []
+
+
+def test_a_job_takes_a_whole_window_and_has_its_own_manifest(rude: RudePlatform, rude_api: GuideApi) -> None:
+    job = ExportJob("job", JobStatus.COMPLETED)
+    assert (rude_api.parts(REQUEST), rude_api.available_until(), rude_api.manifest(REQUEST, job)) == (None, None, None)
+    assert rude_api.missing(REQUEST, job) == ()
+    assert rude.requests == []

@@ -94,6 +94,33 @@ def test_recordings_go_from_their_urls_to_their_keys(site: Site, source: Source,
     assert site.unfinished() == []
 
 
+def test_a_recording_has_the_ending_that_the_platform_says(site: Site, source: Source, archive_over: Build) -> None:
+    opus = Recording("r1", source.set("/r1", ok(AUDIO)), media_type="audio/ogg", extension="ogg")
+    outcomes = fetch(archive_over(site.store()), [opus])
+    assert isinstance(outcomes["r1"], StoredObject)
+    assert site.objects() == {"recordings/r1.ogg": AUDIO}
+
+
+@pytest.mark.parametrize(
+    ("declared", "sent", "is_taken"),
+    [
+        ("application/json", "application/json", True),
+        ("text/html", "text/html; charset=utf-8", True),
+        ("application/json", "text/html", False),
+        ("audio/ogg", "application/json", False),
+        ("audio/ogg", "application/xml", False),
+        (None, "application/json", False),
+    ],
+)
+def test_a_document_is_a_recording_where_the_platform_says_so_and_an_error_elsewhere(
+    site: Site, source: Source, archive_over: Build, declared: str | None, sent: str, is_taken: bool
+) -> None:
+    url = source.set("/r1", ok(b'<html>{"message": "Hello"}', Content_Type=sent))
+    outcome = fetch(archive_over(site.store()), [Recording("r1", url, media_type=declared, extension="json")])["r1"]
+    assert isinstance(outcome, StoredObject) == is_taken
+    assert len(site.objects()) == is_taken
+
+
 def test_what_is_there_is_not_fetched_again(site: Site, source: Source, archive_over: Build) -> None:
     large = AUDIO * (PART // len(AUDIO) + 9)
     for name, body in (("r1", AUDIO), ("large", large)):

@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_genesys.simulator import Simulator, universe_from
 from tests.end_to_end.stage import QUICK_WORLD, SECRET, Stage
+from tests.end_to_end.ways import GUIDE, WAYS, Way
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +22,18 @@ def migrated_airflow() -> None:
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 
 
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Way:
+    """Each way of exporting a day in turn."""
+    return WAYS[request.param]
+
+
 @pytest.fixture
 def stage(migrated_airflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Builds a test's world from what its universe has of its own."""
     with ExitStack() as stack:
 
-        def build(**universe: Any) -> Stage:
+        def build(way: Way = GUIDE, **universe: Any) -> Stage:
             world = universe_from({**QUICK_WORLD, "volumes": {"2024-05-01": 12}, **universe})
             simulator = stack.enter_context(Simulator(world))
             ledger = tmp_path / "ledger.db"
@@ -38,6 +45,7 @@ def stage(migrated_airflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                         "login": "tester",
                         "password": SECRET,
                         "extra": {
+                            "export_api": way.export_api,
                             "allow_private_downloads": True,
                             "polls_per_minute": 60_000,
                             "requests_per_minute": 600_000,
@@ -48,6 +56,6 @@ def stage(migrated_airflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             }
             for name, value in environment.items():
                 monkeypatch.setenv(name, value)
-            return Stage(simulator, tmp_path / "archive", ledger, environment)
+            return Stage(simulator, tmp_path / "archive", ledger, way, environment)
 
         yield build

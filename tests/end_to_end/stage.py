@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_genesys.simulator import Fault, Simulator
-from airflow_provider_genesys.simulator.audio import recording
 from tests.airflow_versions import dag_bag, run_dag
 from tests.conftest import ROOT
+from tests.end_to_end.ways import Way
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 SECRET = "a-client-secret-that-is-easy-to-grep"
@@ -32,6 +32,8 @@ QUICK_WORLD: dict[str, Any] = {
     "requests_per_minute": None,
     "polls_per_minute": None,
     "audio_bytes": 6000,
+    "batch_seconds": 0.1,
+    "details_job_seconds": 0,
 }
 
 
@@ -40,12 +42,14 @@ class Stage:
     """One test's world.
 
     :param archive: the archive's directory.
+    :param way: the API that is spoken, and the format that is asked for.
     :param environment: connections, as Airflow reads them from the environment.
     """
 
     simulator: Simulator
     archive: Path
     ledger: Path
+    way: Way
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, day: datetime = DAY, **params: Any) -> str:
@@ -57,7 +61,7 @@ class Stage:
         return str(run.state)
 
     def conf(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {"destination": self.archive.as_uri(), **FAST, **params}
+        return {"destination": self.archive.as_uri(), "media_format": self.way.media_format, **FAST, **params}
 
     @contextmanager
     def process(self, day: datetime = DAY, **params: Any) -> Iterator[subprocess.Popen[bytes]]:
@@ -90,9 +94,12 @@ class Stage:
 
     def sources(self, day: datetime = DAY) -> dict[str, tuple[int, str]]:
         """The truth: size and SHA-256 of every recording of a day, by id, as the platform holds it."""
-        start = int(day.timestamp() * 1000)
-        calls = self.simulator.universe.calls(start, start + 86_400_000)
-        return {call.recording_id: _truth(call.recording_id, call.audio_bytes) for call in calls}
+        return self.way.truth(self.simulator.universe, int(day.timestamp()) // 86_400)
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs the platform has made."""
+        return self.way.jobs(self.simulator)
 
     def downloads(self) -> Counter[str]:
         return Counter(self.simulator.stats.completed)
@@ -122,7 +129,9 @@ def assert_receipts_are_true(stage: Stage) -> None:
         assert (len(body), hashlib.sha256(body).hexdigest()) == (line["size"], line["sha256"])
         if line["recording_id"] in truth:
             assert (line["size"], line["sha256"]) == truth[line["recording_id"]]
-    recordings = {name for name in stage.files() if not name.startswith(("manifests/", "receipts/", "reports/"))}
+    recordings = {
+        name for name in stage.files() if not name.startswith(("manifests/", "receipts/", "reports/", "index/"))
+    }
     assert recordings == kept
 
 
@@ -133,14 +142,6 @@ def assert_archive_is_whole(stage: Stage, day: datetime = DAY) -> None:
     assert {line["recording_id"] for line in stage.receipts() if line["status"] == "archived"} == truth.keys()
     report = stage.report(day)
     assert (report["expected"], report["archived"], report["complete"]) == (len(truth), len(truth), True)
-
-
-def _truth(recording_id: str, size: int) -> tuple[int, str]:
-    body = recording("mp3", recording_id, size)
-    digest = hashlib.sha256()
-    for chunk in body.chunks(0, body.size):
-        digest.update(chunk)
-    return body.size, digest.hexdigest()
 
 
 def _period(day: datetime) -> str:

@@ -9,17 +9,29 @@ from datetime import timedelta
 import pytest
 
 from tests.end_to_end.stage import DAY, Stage, assert_archive_is_whole, kill
+from tests.end_to_end.ways import BATCH, GUIDE, TRANSCODED, Way
 
 SECONDS_TO_START = 60
 DOWNLOADS_AT_A_TIME = 8
 
 
 @pytest.mark.parametrize(
-    ("point", "nth", "jobs"),
-    [("submit:before", 1, 1), ("submit:after", 1, 2), ("recording", 1, 1), ("recording", 7, 1)],
+    ("way", "point", "nth", "jobs"),
+    [
+        (GUIDE, "submit:before", 1, 1),
+        (GUIDE, "submit:after", 1, 2),
+        (GUIDE, "recording", 1, 1),
+        (GUIDE, "recording", 7, 1),
+        (BATCH, "submit:before", 1, 1),
+        (BATCH, "submit:after", 1, 2),
+        (BATCH, "poll", 1, 1),
+        (BATCH, "recording", 7, 1),
+        (TRANSCODED, "recording", 7, 0),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int | str) else f"{value.export_api}-{value.media_format}",
 )
-def test_a_killed_run_is_made_good(stage: Callable[..., Stage], point: str, nth: int, jobs: int) -> None:
-    world = stage()
+def test_a_killed_run_is_made_good(stage: Callable[..., Stage], way: Way, point: str, nth: int, jobs: int) -> None:
+    world = stage(way)
     world.simulator.hold(point, nth)
     with world.process() as process:
         world.simulator.wait_until_held(SECONDS_TO_START)
@@ -29,17 +41,17 @@ def test_a_killed_run_is_made_good(stage: Callable[..., Stage], point: str, nth:
     assert world.run() == "success"
 
     assert_archive_is_whole(world)
-    assert len(world.simulator.jobs) == jobs
-    assert sum(world.downloads().values()) <= 12 + DOWNLOADS_AT_A_TIME
+    assert world.jobs == jobs
+    assert sum(world.downloads().values()) <= len(world.sources()) + DOWNLOADS_AT_A_TIME
 
 
-def test_two_runs_at_once_share_one_job_and_its_downloads(stage: Callable[..., Stage]) -> None:
-    world = stage(volumes={"2024-05-01": 72}, job_seconds=2.0)
+def test_two_runs_at_once_share_one_job_and_its_downloads(stage: Callable[..., Stage], way: Way) -> None:
+    world = stage(way, volumes={"2024-05-01": 72}, job_seconds=2.0, batch_seconds=2.0)
 
     same_day = {"start": DAY.isoformat(), "end": (DAY + timedelta(days=1)).isoformat()}
     with world.process() as one, world.process(DAY + timedelta(days=1), **same_day) as other:
         assert (one.wait(120), other.wait(120)) == (0, 0)
 
-    assert len(world.simulator.jobs) == 1
+    assert world.jobs == (0 if way is TRANSCODED else 1)
     assert set(world.downloads().values()) == {1}
     assert_archive_is_whole(world)

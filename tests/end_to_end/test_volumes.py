@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Days of every size; and the same day twice."""
+"""Days of every size, by every API; and the same day twice."""
 
 from __future__ import annotations
 
@@ -9,33 +9,61 @@ from itertools import pairwise
 import pytest
 
 from tests.end_to_end.stage import DAY, Stage, assert_archive_is_whole
+from tests.end_to_end.ways import BATCH, GUIDE, TRANSCODED, Way
 
 
-@pytest.mark.parametrize(("recordings", "limit", "windows"), [(1, 5000, 1), (72, 50, 4), (2000, 700, 4)])
-def test_a_day_is_archived_whole(stage: Callable[..., Stage], recordings: int, limit: int, windows: int) -> None:
-    world = stage(volumes={"2024-05-01": recordings})
+@pytest.mark.parametrize(
+    ("way", "recordings", "limit", "windows", "jobs"),
+    [
+        (GUIDE, 1, 5000, 1, 1),
+        (GUIDE, 72, 50, 4, 4),
+        (GUIDE, 2000, 700, 4, 4),
+        (BATCH, 1, 5000, 1, 1),
+        (BATCH, 72, 50, 4, 4),
+        (BATCH, 1100, 5000, 1, 11),
+        (TRANSCODED, 1, 5000, 1, 0),
+        (TRANSCODED, 120, 50, 4, 0),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else f"{value.export_api}-{value.media_format}",
+)
+def test_a_day_is_archived_whole(
+    stage: Callable[..., Stage], way: Way, recordings: int, limit: int, windows: int, jobs: int
+) -> None:
+    world = stage(way, volumes={"2024-05-01": recordings})
 
     assert world.run(max_recordings_per_job=limit) == "success"
 
     assert_archive_is_whole(world)
     assert set(world.downloads().values()) == {1}
-    assert len(world.simulator.jobs) == world.report()["windows"] == windows
-    assert_windows_tile_the_day(world)
+    assert (world.report()["windows"], world.jobs) == (windows, jobs)
+    if way is GUIDE:
+        assert_windows_tile_the_day(world)
 
 
-def test_an_empty_day_is_a_success_with_an_empty_report(stage: Callable[..., Stage]) -> None:
-    world = stage(volumes={"2024-05-01": 0})
+def test_an_empty_day_is_a_success_with_an_empty_report(stage: Callable[..., Stage], way: Way) -> None:
+    world = stage(way, volumes={"2024-05-01": 0})
 
     assert world.run() == "success"
 
-    assert not world.simulator.jobs
-    assert world.files() == {"reports/20240501T000000Z_20240502T000000Z.json"}
+    assert not world.jobs
+    assert {name for name in world.files() if not name.startswith("index/")} == {
+        "reports/20240501T000000Z_20240502T000000Z.json"
+    }
     assert world.report()["expected"] == world.report()["windows"] == 0
     assert world.report()["complete"] is True
 
 
-def test_a_repeated_run_asks_for_nothing(stage: Callable[..., Stage]) -> None:
-    world = stage(volumes={"2024-05-01": 72})
+def test_windows_without_recordings_are_archived_with_the_others(stage: Callable[..., Stage]) -> None:
+    world = stage(BATCH, volumes={"2024-05-01": 3})
+
+    assert world.run(max_recordings_per_job=1) == "success"
+
+    assert_archive_is_whole(world)
+    assert world.report()["windows"] > world.jobs == 3
+
+
+def test_a_repeated_run_asks_for_nothing(stage: Callable[..., Stage], way: Way) -> None:
+    world = stage(way, volumes={"2024-05-01": 72})
     assert world.run(max_recordings_per_job=50) == "success"
     files, requests = world.files(), dict(world.simulator.stats.requests)
 
@@ -46,38 +74,41 @@ def test_a_repeated_run_asks_for_nothing(stage: Callable[..., Stage]) -> None:
     assert_archive_is_whole(world)
 
 
-def test_force_exports_the_day_again(stage: Callable[..., Stage]) -> None:
-    world = stage()
+def test_force_exports_the_day_again(stage: Callable[..., Stage], way: Way) -> None:
+    world = stage(way)
     assert world.run() == "success"
+    jobs = world.jobs
 
     assert world.run(force=True) == "success"
 
-    assert len(world.simulator.jobs) == 2
+    assert world.jobs == 2 * jobs
     assert set(world.downloads().values()) == {2}
     assert_archive_is_whole(world)
 
 
-def test_an_emptied_archive_gets_the_day_again_from_the_same_job(stage: Callable[..., Stage]) -> None:
-    world = stage()
+def test_an_emptied_archive_gets_the_day_again_from_the_same_job(stage: Callable[..., Stage], way: Way) -> None:
+    world = stage(way)
     assert world.run() == "success"
+    jobs = world.jobs
     for name in world.files():
         (world.archive / name).unlink()
 
     assert world.run() == "success"
 
-    assert len(world.simulator.jobs) == 1
+    assert world.jobs == jobs
     assert_archive_is_whole(world)
 
 
-def test_a_lost_ledger_is_restored_from_the_receipts(stage: Callable[..., Stage]) -> None:
-    world = stage()
+def test_a_lost_ledger_is_restored_from_the_receipts(stage: Callable[..., Stage], way: Way) -> None:
+    world = stage(way)
     assert world.run() == "success"
+    jobs = world.jobs
     for file in world.ledger.parent.glob("ledger.db*"):
         file.unlink()
 
     assert world.run() == "success"
 
-    assert len(world.simulator.jobs) == 1
+    assert world.jobs == jobs
     assert set(world.downloads().values()) == {1}
     assert_archive_is_whole(world)
 

@@ -87,7 +87,8 @@ def test_calendar_days_may_be_those_of_another_zone(rig: Callable[..., Rig]) -> 
     ("arguments", "complaint"),
     [
         ({"media_format": "default"}, "say mp3 or wav explicitly"),
-        ({"media_format": None}, "say mp3 or wav explicitly"),
+        ({"media_format": "original"}, "which the guide's API can't be asked for: say mp3 or wav"),
+        ({"filters": {"dateFrom": "2024-05-01T00:00:00Z"}}, "filters must not say dateFrom"),
         ({"media_format": "ogg"}, "say mp3 or wav explicitly"),
         ({"filters": "[]"}, "filters must be a JSON object"),
         ({"start": "2024-05-01T00:00:00", "end": "2024-05-02T00:00:00"}, "naive"),

@@ -44,7 +44,9 @@ def test_force_begins_afresh_once_in_a_run(rig: Callable[..., Rig]) -> None:
     ("arguments", "complaint"),
     [
         ({"media_format": "default"}, "say mp3 or wav explicitly"),
-        ({"media_format": None}, "say mp3 or wav explicitly"),
+        ({"media_format": "original"}, "which the guide's API can't be asked for: say mp3 or wav"),
+        ({"media": ["screen"]}, "the guide's API has calls only"),
+        ({"media": "[screen"}, "media must be a list"),
         ({"media_format": "ogg"}, "say mp3 or wav explicitly"),
         ({"filters": {"dateTo": "2025-01-01T00:00:00Z"}}, "filters must not say dateTo"),
         ({"force": "perhaps"}, "force must be true or false"),
@@ -72,11 +74,32 @@ def test_a_refused_job_ends_the_task_with_the_platforms_words(rig: Callable[...,
         platform.submit(context_of())
 
 
-def test_a_fault_that_asks_for_a_long_wait_is_left_to_a_retry(rig: Callable[..., Rig]) -> None:
-    platform = rig(faults=(Fault("rate_limited", route="submit", times=None, seconds=600),))
+def test_a_format_that_is_not_said_is_the_apis_own(rig: Callable[..., Rig]) -> None:
+    platform = rig()
+    for media_format in (None, "", "mp3"):
+        platform.submitting(media_format=media_format).execute(context_of())
+    (job,) = platform.simulator.jobs
+    assert job.media_format == "mp3"
+
+
+def test_a_fault_that_asks_for_minutes_is_left_to_a_retry(rig: Callable[..., Rig]) -> None:
+    platform = rig(faults=(Fault("rate_limited", route="submit", times=None, seconds=120),))
     with pytest.raises(AirflowException, match="rate limit") as raised:
         platform.submit(context_of())
     assert not isinstance(raised.value, AirflowFailException)
+
+
+def test_a_limit_of_hours_defers_the_task_until_then_and_uses_no_retry(rig: Callable[..., Rig]) -> None:
+    platform = rig(faults=(Fault("daily_limits", route="submit", seconds=7200),))
+    task, context = platform.submitting(), context_of()
+
+    deferred = deferral(lambda: task.execute(context))
+
+    assert isinstance(deferred.trigger, DateTimeTrigger)
+    wait = deferred.trigger.moment - datetime.now(UTC)
+    assert timedelta(hours=1.9) < wait <= timedelta(hours=2)
+    assert resumed(task, deferred, context, deferred.trigger.moment) == [platform.simulator.jobs[0].job_id]
+    assert platform.simulator.stats.jobs == 1
 
 
 def test_a_window_that_another_run_is_submitting_is_waited_for(rig: Callable[..., Rig]) -> None:
