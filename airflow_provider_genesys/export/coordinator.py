@@ -73,8 +73,10 @@ class Pace:
                 f"poll_interval ({self.poll_interval} s) must be above 0 and at most max_poll_interval "
                 f"({self.max_poll_interval} s)"
             )
-        if self.polls_per_minute < 1 or self.lease_seconds <= 0 or self.max_recordings_per_job < 1:
-            raise InvalidInput("polls_per_minute, lease_seconds and max_recordings_per_job must be above 0")
+        if self.max_recordings_per_job < 1:
+            raise InvalidInput(f"max_recordings_per_job must be at least 1, not {self.max_recordings_per_job}")
+        if self.polls_per_minute < 1 or self.lease_seconds <= 0:
+            raise InvalidInput("polls_per_minute and lease_seconds must be above 0")
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,21 @@ def test_a_line_without_a_checksum_is_read(site: Site, archive_over: Build) -> N
     assert set(found_by(archive, lines)) == {"r1"}
 
 
+def test_what_was_delivered_is_held_against_its_size_and_the_stores_own_checksum(
+    s3_site: S3Site, archive_over: Build
+) -> None:
+    """Its bytes have never passed through here, so that there is no SHA-256 of them."""
+    store = s3_site.store()
+    lines = [replace(archived(store, number), sha256=None) for number in range(3)]
+    assert found_by(archive_over(store), lines) == {}
+    put(store, lines[0].key or "", [body_of(1)], overwrite=True)
+    put(store, lines[1].key or "", [b"short"], overwrite=True)
+    assert found_by(archive_over(store), lines) == {
+        "r0": "has another checksum than when it was delivered",
+        "r1": f"has 5 bytes instead of {lines[1].size}",
+    }
+
+
 def test_an_object_that_was_copied_has_another_checksum_and_the_same_bytes(
     s3_site: S3Site, archive_over: Build
 ) -> None:
