@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -16,9 +16,11 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 from sqlalchemy.engine import URL
 
+from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY as DEFAULT_CONCURRENCY
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
-from airflow_provider_genesys.archive.layout import DEFAULT_KEY_TEMPLATE, KeyTemplate
+from airflow_provider_genesys.archive.layout import KeyTemplate
+from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LEDGER = "genesys_ledger"
 DEFAULT_TABLE = "genesys_ledger"
+DEFAULT_KEY_TEMPLATE = KeyTemplate().text
 
 _LONGEST_WAIT_FOR_BUDGET = 120.0
 """Seconds that a task sleeps for its turn."""
@@ -47,12 +50,14 @@ class Destination:
     :param conn_id: the Airflow connection of the store; empty for the store's default one.
     :param place: bucket; empty for ``file``.
     :param prefix: what all keys begin with, without slashes at its ends; the directory for ``file``.
+    :param upload_args: options of the store for each object, which S3 alone has.
     """
 
     scheme: str
     conn_id: str
     place: str
     prefix: str
+    upload_args: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, uri: str) -> Destination:
@@ -89,23 +94,26 @@ def coordinator(
     owner: str,
     pace: dict[str, float] | None = None,
     destination: str | None = None,
-    concurrency: int = 8,
+    concurrency: int = DEFAULT_CONCURRENCY,
     key_template: str = DEFAULT_KEY_TEMPLATE,
+    upload_args: Mapping[str, Any] | None = None,
 ) -> Coordinator:
     """A coordinator for a task.
 
     :param owner: names the orchestrator in the ledger.
     :param pace: what is not the default of :class:`Pace`, but for the budget, which the connection states.
     :param destination: the archive's URI, for steps that need one.
-    :param concurrency: downloads at a time.
+    :param concurrency: recordings at a time.
     :param key_template: where recordings lie.
+    :param upload_args: options of S3 for each object; they win over those of the connection's extra ``upload_args``.
     :raises InvalidInput: for a connection, destination or template that can't be used, before any request.
     """
     template = KeyTemplate(key_template)
     hook = GenesysHook(genesys_conn_id)
     archive = None
     if destination is not None:
-        archive = _archive(hook, Destination.parse(destination), concurrency, template)
+        place = replace(Destination.parse(destination), upload_args=upload_args or {})
+        archive = _archive(hook, place, concurrency, template)
     return _wired(hook, ledger(ledger_conn_id), owner, pace, archive)
 
 
@@ -273,28 +281,37 @@ _LEDGERS: dict[str, Callable[[Connection], Ledger]] = {
 }
 
 
-def _file_store(destination: Destination) -> Store:
+def _file_store(destination: Destination, connections: int) -> Store:
     return FileStore(Path(destination.prefix))
 
 
-def _s3_store(destination: Destination) -> Store:
+def _s3_store(destination: Destination, connections: int) -> Store:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
 
-    hook = S3Hook(aws_conn_id=destination.conn_id or S3Hook.default_conn_name)
-    return S3Store(hook.get_conn(), destination.place, destination.prefix)
+    conn_id = destination.conn_id or S3Hook.default_conn_name
+    described = S3Hook(aws_conn_id=conn_id).conn_config
+    pool = Config(max_pool_connections=connections)
+    hook = S3Hook(aws_conn_id=conn_id, config=(described.botocore_config or Config()).merge(pool))
+    upload_args = {**described.extra_config.get("upload_args", {}), **destination.upload_args}
+    return S3Store(hook.get_conn(), destination.place, destination.prefix, upload_args)
 
 
-_STORES: dict[str, Callable[[Destination], Store]] = {"file": _file_store, "s3": _s3_store}
+_STORES: dict[str, Callable[[Destination, int], Store]] = {"file": _file_store, "s3": _s3_store}
+"""What makes a store of a destination and the number of threads that use it."""
 
 
 def _archive(hook: GenesysHook, destination: Destination, concurrency: int, template: KeyTemplate) -> Archive:
+    if destination.upload_args and destination.scheme != "s3":
+        raise InvalidInput(f"upload_args are options of s3://…, which a destination {destination.scheme}://… has not")
     settings = hook.settings
+    connections = concurrency + PARTS_AT_A_TIME
     downloader = Downloader(
         allow_private=hook.allow_private_downloads,
         proxy=settings.proxy,
         verify=settings.verify,
         timeout=settings.timeout,
-        connections=concurrency,
+        connections=connections,
     )
-    store = _STORES[destination.scheme](destination)
+    store = _STORES[destination.scheme](destination, connections)
     return ObjectArchive(store, downloader, concurrency=concurrency, key_template=template)

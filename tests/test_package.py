@@ -46,7 +46,7 @@ ALLOWED = {
     "example_dags": {"guardrail", "hooks", "api"},
     "simulator": {"simulator"},
     "provider_info": {"hooks"},
-    "params": set(),
+    "params": {"archive"},
     "versions": set(),
 }
 """The rooms of our own that a room may import: design, section 5, from the top floor down."""

@@ -108,6 +108,27 @@ def test_an_s3_destination_takes_its_airflow_connection(
     assert archive._store._client._get_credentials().access_key == conn_id
 
 
+def test_options_of_s3_come_from_the_connection_and_the_operator(
+    rig: Callable[..., Rig], defined: Callable[..., None]
+) -> None:
+    rig()
+    of_connection = {"StorageClass": "STANDARD_IA", "ServerSideEncryption": "aws:kms"}
+    extra = {**AWS.get("extra", {}), "upload_args": of_connection, "config_kwargs": {"read_timeout": 7}}
+    defined("aws_default", **{**AWS, "extra": extra})
+    archive: Any = _wired(destination="s3://calls", upload_args={"StorageClass": "GLACIER_IR"}).archive
+    assert archive._store._upload_args == {**of_connection, "StorageClass": "GLACIER_IR"}
+    config = archive._store._client.meta.config
+    assert (config.max_pool_connections, config.read_timeout) == (42, 7), "32 recordings, and 10 parts"
+
+
+def test_options_of_s3_are_refused_where_they_mean_nothing(rig: Callable[..., Rig], tmp_path: Path) -> None:
+    rig()
+    with pytest.raises(InvalidInput, match=r"upload_args are options of s3"):
+        _wired(destination=tmp_path.as_uri(), upload_args={"StorageClass": "GLACIER_IR"})
+    with pytest.raises(InvalidInput, match=r"upload_args has 'storageclass'; known are ACL"):
+        _wired(destination="s3://calls", upload_args={"storageclass": "GLACIER_IR"})
+
+
 def test_a_step_may_do_without_a_destination(rig: Callable[..., Rig]) -> None:
     rig()
     assert _wired().archive is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The source side: one GET of a presigned URL, and a body that is checked while it passes.
+"""The source side: GETs of a presigned URL, of all of it or of a range, and bodies that are checked while they pass.
 
 Built on urllib3 itself: there is no ``.netrc``, no proxy of the environment and no header that a session adds, and
 therefore never an ``Authorization`` header on a presigned URL. No text of an error or a log holds more of a URL than
@@ -8,15 +8,13 @@ its host, since the query is its secret.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 from urllib.parse import unquote, urljoin
 
@@ -33,7 +31,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import parse_url
 
-from airflow_provider_genesys.archive.checksums import declared_md5, declared_sha256
+from airflow_provider_genesys.archive.checksums import Digest
 from airflow_provider_genesys.archive.guard import check_resolved, guarded
 from airflow_provider_genesys.archive.redaction import redact_urllib3
 from airflow_provider_genesys.export.errors import InvalidInput, Passing, Refused, UrlsExpired, WrongBody
@@ -46,6 +44,7 @@ _EXPIRED_CODES = {"ExpiredToken", "TokenRefreshRequired"}
 """S3 answers 400 with one of these, not 403, when the credentials end that a URL was signed with."""
 
 _ERROR_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,80})</Code>")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _MEDIA_TYPE = re.compile(r"\s*[\w.+-]{1,40}/[\w.+-]{1,80}")
 _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (NameResolutionError, "its name could not be resolved"),
@@ -56,57 +55,105 @@ _FAULTS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+class Afresh(WrongBody):
+    """What has come of a recording so far is worth nothing: its source has another one now."""
+
+
+class NoRanges(Afresh):
+    """The source serves no ranges after all: the recording is had by one plain GET, or not."""
+
+
 class Body:
-    """One response's body: iterate it once. The end is reached only if it is whole.
+    """One answer's body: what is read of it is counted and held against its length. Closed by whoever opened it.
 
     :ivar host: whom it comes from.
+    :ivar start: the position in the recording of its first byte.
     :ivar size: its length in bytes as declared; None for a chunked one.
+    :ivar total: the recording's length in bytes; None where only the body's end will tell.
+    :ivar is_range: it was asked for as a range, and came as one: the source serves them.
     :ivar media_type: its declared type in lower case, without parameters; empty where there is none.
     :ivar etag: the source's ETag, where it is one that can be kept.
+    :ivar validator: the same as ``If-Match`` takes it; None for a weak one, which never matches there.
+    :ivar headers: the answer's.
     :ivar received: the bytes that have passed.
     """
 
-    def __init__(self, response: BaseHTTPResponse, host: str) -> None:
+    def __init__(self, response: BaseHTTPResponse, host: str, span: range | None = None) -> None:
         self.host = host
+        self.headers = response.headers
         self.media_type = _media_type(response.headers.get("Content-Type", ""))
         self.etag = _kept_etag(response.headers.get("ETag"))
+        self.validator = _validator(response.headers.get("ETag"))
+        self.is_range = response.status == 206
         self.size = _declared_size(response, host)
+        self._is_chunked = response.headers.get("Transfer-Encoding", "").strip().lower() == "chunked"
+        self.start, self.total = 0, None if self._is_chunked else self.size
+        if self.is_range:
+            self.start, stop, self.total = _place(response, self.size, span)
+            self.size = stop - self.start
         self.received = 0
         self._response = response
-        self._sha256 = hashlib.sha256()
+        # urllib3 would make a new object of every chunk: this is the http.client response below it, which reads into
+        # memory that is there already
+        self._raw: HTTPResponse = response._fp  # type: ignore[attr-defined]
 
     @property
-    def sha256(self) -> str:
-        """Hexadecimal, of the bytes that have passed."""
-        return self._sha256.hexdigest()
+    def is_partial(self) -> bool:
+        """Whether it is less than the recording."""
+        return self.start > 0 or self.size != self.total
+
+    def read_into(self, view: memoryview) -> int:
+        """Fill ``view``; less comes at the body's end only, which is where it was declared to be.
+
+        :raises WrongBody: for a body that is shorter or longer than declared, or breaks off.
+        :raises Passing: for a connection that goes silent.
+        """
+        try:
+            count = self._raw.readinto(view)
+        except TimeoutError:
+            raise Passing(f"{self.host} went silent after {self.received} bytes") from None
+        except IncompleteRead as error:
+            self.received += len(error.partial)
+            raise self._broken() from None
+        except (HTTPException, OSError):
+            raise self._broken() from None
+        self.received += count
+        if self._raw.isclosed():
+            self._response.release_conn()
+            self._check_length()
+        return count
 
     def __iter__(self) -> Iterator[bytes]:
-        """The bytes as they come.
+        """The bytes as they come, for a document that is read in one go.
 
-        :raises WrongBody: for a body that is shorter or longer than declared, or not the one of its checksum.
-        :raises Passing: for a connection that breaks or goes silent.
+        :raises WrongBody: as :meth:`read_into`, and for bytes that don't match their declared checksum.
+        :raises Passing: as :meth:`read_into`.
         """
-        expected_md5 = declared_md5(self._response.headers)
-        md5 = hashlib.md5(usedforsecurity=False) if expected_md5 else None
-        try:
-            for chunk in self._response.stream(_CHUNK, decode_content=False):
-                self.received += len(chunk)
-                self._sha256.update(chunk)
-                if md5:
-                    md5.update(chunk)
-                yield chunk
-        except (HTTPError, HTTPException, OSError) as error:
-            raise self._broken(error) from None
-        if self.size is not None and self.received != self.size:
-            raise WrongBody(f"{self.host} declared {self.size} bytes and sent {self.received}")
-        if md5 and md5.hexdigest() != expected_md5:
-            raise WrongBody(f"{self.host} sent bytes that don't match their MD5")
-        if declared_sha256(self._response.headers) not in (None, self.sha256):
-            raise WrongBody(f"{self.host} sent bytes that don't match their SHA-256")
+        digest = Digest(self.headers)
+        buffer = memoryview(bytearray(_CHUNK))
+        while count := self.read_into(buffer):
+            digest.update(buffer[:count])
+            yield bytes(buffer[:count])
+        digest.check(self.host)
 
-    def _broken(self, error: Exception) -> Passing:
-        if isinstance(error, ReadTimeoutError):
-            return Passing(f"{self.host} went silent after {self.received} bytes")
+    def close(self) -> None:
+        """Let the connection go: back to its pool where the body was read to its end."""
+        self._response.close()
+
+    def __enter__(self) -> Body:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_length(self) -> None:
+        if self.size is None or self.received == self.size:
+            return
+        if self._is_chunked:
+            raise WrongBody(f"{self.host} declared {self.size} bytes and sent {self.received}")
+        raise self._broken()
+
+    def _broken(self) -> WrongBody:
         declared = "" if self.size is None else f" of {self.size}"
         return WrongBody(f"{self.host} sent {self.received}{declared} bytes, then the connection broke")
 
@@ -137,27 +184,42 @@ class Downloader:
         pool = _pool(proxy, _trust(verify), Timeout(connect=timeout, read=timeout), connections)
         self._pool = pool if allow_private or self._proxied else guarded(pool)
 
-    @contextmanager
-    def open(self, url: str) -> Iterator[Body]:
+    def open(self, url: str, span: range | None = None, validator: str | None = None) -> Body:
         """Send one GET, follow up to three redirects, and give the body.
 
+        :param span: positions of the bytes that are wanted. A source may send all of it instead; one that answers oddly
+            to the first span is asked again, plainly.
+        :param validator: the recording's ETag, for a span that goes on with one that has begun.
         :raises UrlsExpired: for a 403.
         :raises Refused: for another 4xx, and for a host that downloads may not come from.
+        :raises Afresh: where ``validator`` is no longer the recording's.
+        :raises NoRanges: where a later span can't be had.
         :raises Passing: for 429, 5xx, a connection that fails.
         """
-        response, host = self._get(url)
+        response, host = self._get(url, span, validator)
         try:
-            _check_status(response, host)
-            yield Body(response, host)
-        finally:
+            _check_status(response, host, span, validator)
+            return Body(response, host, span)
+        except NoRanges:
             response.close()
+            if span and span.start:
+                raise
+            return self.open(url)
+        except BaseException:
+            response.close()
+            raise
 
-    def _get(self, url: str) -> tuple[BaseHTTPResponse, str]:
+    def _get(self, url: str, span: range | None, validator: str | None) -> tuple[BaseHTTPResponse, str]:
+        headers = dict(_HEADERS)
+        if span:
+            headers["Range"] = f"bytes={span.start}-{span.stop - 1}"
+        if validator:
+            headers["If-Match"] = validator
         for _ in range(MAX_REDIRECTS + 1):
             host = self._checked_host(url)
             try:
                 response = self._pool.request(
-                    "GET", url, headers=_HEADERS, preload_content=False, redirect=False, retries=False
+                    "GET", url, headers=headers, preload_content=False, redirect=False, retries=False
                 )
             except LocationValueError:
                 raise Refused(f"the recording's URL ({host}) can't be read") from None
@@ -230,10 +292,14 @@ def _default_bundle() -> str:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
 
 
-def _check_status(response: BaseHTTPResponse, host: str) -> None:
+def _check_status(response: BaseHTTPResponse, host: str, span: range | None, validator: str | None) -> None:
     status = response.status
-    if status == 200:
+    if status == 200 or (status == 206 and span):
         return
+    if status == 412 and validator:
+        raise Afresh(f"{host} has another recording under this URL than a moment ago")
+    if status == 416 and span:
+        raise NoRanges(f"{host} answered 416 to a range of bytes")
     code = _error_code(response)
     answer = f"{host} answered {status}" + (f" ({code})" if code else "")
     if status == 403 or code in _EXPIRED_CODES:
@@ -241,6 +307,20 @@ def _check_status(response: BaseHTTPResponse, host: str) -> None:
     if status >= 500 or status in _PASSING_STATUSES:
         raise Passing(answer, _retry_after(response.headers.get("Retry-After")))
     raise Refused(answer)
+
+
+def _place(response: BaseHTTPResponse, size: int | None, span: range | None) -> tuple[int, int, int]:
+    """Where in the recording a range begins and stops, and how long the recording is.
+
+    :raises NoRanges: for an answer that is no range, or none of those asked for.
+    """
+    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if found is None or span is None:
+        raise NoRanges("the source answered 206 without saying what it sends")
+    start, last, total = (int(number) for number in found.groups())
+    if start != span.start or not start <= last < min(span.stop, total) or size not in (None, last + 1 - start):
+        raise NoRanges("the source sends other bytes than were asked for")
+    return start, last + 1, total
 
 
 def _error_code(response: BaseHTTPResponse) -> str | None:
@@ -286,6 +366,11 @@ def _media_type(value: str) -> str:
 def _kept_etag(value: str | None) -> str | None:
     etag = (value or "").strip().removeprefix("W/").strip('"')
     return etag if etag and len(etag) <= 200 and etag.isascii() and etag.isprintable() else None
+
+
+def _validator(value: str | None) -> str | None:
+    etag = (value or "").strip()
+    return etag if etag.startswith('"') and _kept_etag(etag) else None
 
 
 def _in_words(error: Exception) -> str:

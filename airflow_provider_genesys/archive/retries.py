@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from airflow_provider_genesys.export.errors import Passing
 
@@ -32,16 +32,24 @@ class Retries:
     first_wait: float = 1.0
     longest_wait: float = 30.0
 
-    def call(self, what: str, action: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    def call(
+        self,
+        what: str,
+        action: Callable[[], T],
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        unless: tuple[type[Passing], ...] = (),
+    ) -> T:
         """Run ``action`` until it ends without :class:`Passing`.
 
         :param what: the action's object, for the log.
+        :param unless: kinds that a further try of this action would not mend.
         :raises Passing: the last one, when the tries are used up.
         """
         return Retrying(
             stop=stop_after_attempt(self.tries),
             wait=self._wait,
-            retry=retry_if_exception_type(Passing),
+            retry=retry_if_exception(lambda error: isinstance(error, Passing) and not isinstance(error, unless)),
             sleep=sleep,
             before_sleep=lambda state: self._log(what, state),
             reraise=True,

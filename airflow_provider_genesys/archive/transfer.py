@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from airflow_provider_genesys.archive.progress import Progress
@@ -60,16 +60,14 @@ class Reins:
                 self.end(error)
                 raise Ended from None
 
-    def follow(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass a download's chunks on and count them.
+    def received(self, count: int) -> None:
+        """Count bytes of a download.
 
-        :raises Ended: in the middle, where nobody waits for the outcome any more.
+        :raises Ended: in its middle, where nobody waits for the outcome any more.
         """
-        for chunk in chunks:
-            if self._abandoned:
-                raise Ended
-            self._progress.received(len(chunk))
-            yield chunk
+        if self._abandoned:
+            raise Ended
+        self._progress.received(count)
 
     def pause(self, seconds: float) -> None:
         """Wait before another try, unless the transfer ends."""

@@ -48,18 +48,20 @@ def differences(
                 yield line, fault
 
 
-def _read(store: Store, retries: Retries, line: ReceiptLine) -> str | None:
-    sha256 = retries.call(f"{line.key}", partial(_sha256, store, line.key or ""))
-    if sha256 is None:
-        return "is not there"
-    return None if sha256 == line.sha256 else f"has the SHA-256 {sha256} instead of {line.sha256}"
-
-
-def _sha256(store: Store, key: str) -> str | None:
+def read_back(store: Store, key: str) -> tuple[int, str] | None:
+    """An object's size and SHA-256, by reading it; None where there is none."""
     chunks = store.read(key)
     if chunks is None:
         return None
-    digest = hashlib.sha256()
+    size, sha256 = 0, hashlib.sha256()
     for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
+        size += len(chunk)
+        sha256.update(chunk)
+    return size, sha256.hexdigest()
+
+
+def _read(store: Store, retries: Retries, line: ReceiptLine) -> str | None:
+    found = retries.call(f"{line.key}", partial(read_back, store, line.key or ""))
+    if found is None:
+        return "is not there"
+    return None if found[1] == line.sha256 else f"has the SHA-256 {found[1]} instead of {line.sha256}"

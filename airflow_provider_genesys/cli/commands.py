@@ -44,7 +44,8 @@ def windows(arguments: Namespace, ledger: Ledger) -> None:
     shown = [
         views.line(entry, now)
         for entry in ledger.entries(arguments.organisation, states)
-        if (arguments.since is None or entry.request.window.end > arguments.since)
+        if not entry.request.conversations  # of a window in parts the window alone: 'show' has its parts
+        and (arguments.since is None or entry.request.window.end > arguments.since)
         and (arguments.until is None or entry.request.window.start < arguments.until)
     ]
     if arguments.output == "json":
@@ -59,13 +60,16 @@ def windows(arguments: Namespace, ledger: Ledger) -> None:
 @_command
 def show(arguments: Namespace, ledger: Ledger) -> None:
     """Show one window with all its attempts."""
-    shown = views.whole(by_anything(ledger, arguments.which), ledger.now())
+    entry = by_anything(ledger, arguments.which)
+    shown = views.whole(entry, _parts(ledger, entry), ledger.now())
     if arguments.output == "json":
         return print_json(shown)
-    attempts, children = shown.pop("attempts"), shown.pop("children")
+    attempts, children, parts = shown.pop("attempts"), shown.pop("children"), shown.pop("parts")
     facts = {**shown, "children": " ".join(f"{child['start']}/{child['end']}" for child in children) or None}
     print_table([{"FIELD": name, "VALUE": value} for name, value in facts.items() if value not in (None, [], {})], "")
     say("")
+    if parts:
+        return print_table([views.row(part) for part in parts], "")
     return print_table([views.attempt_row(attempt) for attempt in attempts], "No attempt was made yet.")
 
 
@@ -90,12 +94,13 @@ def release(arguments: Namespace, ledger: Ledger) -> None:
 def forget(arguments: Namespace, ledger: Ledger) -> None:
     """Remove a window from the ledger."""
     entry = by_key(ledger, arguments.key)
-    if not ledger.forget(entry.request.key):
-        held = ledger.entry(entry.request.key) or entry
-        raise InvalidInput(
-            f"{_named(entry)} is held by {held.held_by} for another {held.held_until - ledger.now():.0f} s: wait, or "
-            f"release {entry.request.key[: views.SHORT_KEY]} first if that process is gone"
-        )
+    for one in (*_parts(ledger, entry), entry):  # its parts first: without their window nobody would find them
+        if not ledger.forget(one.request.key):
+            held = ledger.entry(one.request.key) or one
+            raise InvalidInput(
+                f"{_named(one)} is held by {held.held_by} for another {held.held_until - ledger.now():.0f} s: wait, or "
+                f"release {one.request.key[: views.SHORT_KEY]} first if that process is gone"
+            )
     if arguments.output == "json":
         return print_json({"key": entry.request.key, "forgotten": True})
     return say(f"Forgot {_named(entry)} and its {len(entry.attempts)} attempts. Its job, if it has one, lives on.")
@@ -124,6 +129,10 @@ def compact(arguments: Namespace, ledger: Ledger) -> None:
     return say(
         f"Removed {removed} windows that were archived or split, and not written for {arguments.older_than:g} days."
     )
+
+
+def _parts(ledger: Ledger, entry: Entry) -> list[Entry]:
+    return [part for part in map(ledger.entry, entry.parts) if part is not None]
 
 
 def _named(entry: Entry) -> str:

@@ -46,7 +46,7 @@ def by_anything(ledger: Ledger, which: str) -> Entry:
 
     def matches(entry: Entry) -> bool:
         return (
-            entry.request.window == window
+            (entry.request.window == window and not entry.request.conversations)
             or (is_key and entry.request.key.startswith(which))
             or any(attempt.job_id == which for attempt in entry.attempts)
         )

@@ -6,6 +6,7 @@ Times are ISO 8601 in UTC, durations seconds; what is not known is null.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,14 +64,17 @@ def line(entry: Entry, now: float) -> dict[str, Any]:
     }
 
 
-def whole(entry: Entry, now: float) -> dict[str, Any]:
-    """Everything about one window: a line, with its attempts one by one."""
+def whole(entry: Entry, parts: Iterable[Entry], now: float) -> dict[str, Any]:
+    """Everything about one window: a line, with its attempts one by one, and a line for each of its parts."""
     return {
         **line(entry, now),
         "generation": entry.generation,
         "forced_by": entry.forced_by or None,
         "destinations": list(entry.destinations),
+        "media": list(entry.request.media),
+        "conversations": len(entry.request.conversations) or None,
         "children": [window.to_dict() for window in entry.children],
+        "parts": [line(part, now) for part in parts],
         "attempts": [_attempt(attempt) for attempt in entry.attempts],
     }
 

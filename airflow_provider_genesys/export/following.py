@@ -57,7 +57,7 @@ class Progress:
 
     :param seconds: until the next step makes sense.
     :param reserved: whether a poll is reserved for then, which is lost to who comes much later.
-    :param refused: whether the platform takes no polls until then.
+    :param refused: whether the platform takes no polls until then, which is later than a poll would ever be.
     """
 
     wait: Wait
@@ -154,7 +154,7 @@ class Following:
         except Passing as error:
             logger.warning("Poll of job %s failed, next in a while: %s", attempt.job_id, error)
             seconds = max(error.retry_after or 0.0, self.poll_interval)
-            return Progress(Wait.RUNNING, seconds, refused=error.retry_after is not None)
+            return Progress(Wait.RUNNING, seconds, refused=seconds > self.max_poll_interval)
         return self._step(polled, ahead)
 
     def _decided(self, entry: Entry, job: ExportJob) -> Entry:

@@ -246,15 +246,23 @@ def filters_of(value: Any) -> dict[str, Any]:
 
     :raises InvalidInput: for anything else.
     """
+    return object_of("filters", value)
+
+
+def object_of(name: str, value: Any) -> dict[str, Any]:
+    """A JSON object from an argument that may be its text; empty for nothing.
+
+    :raises InvalidInput: for anything else.
+    """
     try:
-        filters = json.loads(value) if isinstance(value, str) else value
+        found = json.loads(value) if isinstance(value, str) else value
     except ValueError:
-        filters = value
-    if filters is None or filters == "":
+        found = value
+    if found is None or found == "":
         return {}
-    if not isinstance(filters, dict):
-        raise InvalidInput(f"filters must be a JSON object, not {value!r}")
-    return filters
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{name} must be a JSON object, not {value!r}")
+    return found
 
 
 def number(name: str, value: Any) -> float:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
-from airflow_provider_genesys.archive.layout import DEFAULT_KEY_TEMPLATE
 from airflow_provider_genesys.export.coordinator import Pending
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.following import Wait
@@ -29,11 +28,13 @@ from airflow_provider_genesys.operators.base import (
     media_format_of,
     media_of,
     number,
+    object_of,
     outcome_of,
     run_of,
 )
 from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT
 from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_hang
+from airflow_provider_genesys.wiring import DEFAULT_CONCURRENCY, DEFAULT_KEY_TEMPLATE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -235,11 +236,20 @@ class RetrieveRecordingsOperator(ExportOperator):
     :param key_template: where recordings lie below the destination, such as
         ``recordings/{date}/{queue_id}/{recording_id}.{ext}`` (templated; its own fields have single braces). Recordings
         that are archived stay where they are when it changes.
-    :param concurrency: downloads at a time.
+    :param concurrency: recordings at a time.
+    :param upload_args: options of S3 for each object, by boto3's names: ``ServerSideEncryption``, ``SSEKMSKeyId``,
+        ``StorageClass``, ``Tagging``, ``ObjectLockMode`` and others. They win over the connection's extra
+        ``upload_args`` (templated).
     :return: counts by what became of the recordings.
     """
 
-    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids", "destination", "key_template")
+    template_fields: Sequence[str] = (
+        *ExportOperator.template_fields,
+        "job_ids",
+        "destination",
+        "key_template",
+        "upload_args",
+    )
 
     def __init__(
         self,
@@ -247,7 +257,8 @@ class RetrieveRecordingsOperator(ExportOperator):
         job_ids: list[str] | str,
         destination: str,
         key_template: str = DEFAULT_KEY_TEMPLATE,
-        concurrency: int = 8,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        upload_args: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -255,6 +266,7 @@ class RetrieveRecordingsOperator(ExportOperator):
         self.destination = destination
         self.key_template = key_template
         self.concurrency = concurrency
+        self.upload_args = upload_args
 
     def execute(self, context: Context) -> dict[str, int]:
         """Retrieve, or wait for what replaces a job."""
@@ -286,7 +298,11 @@ class RetrieveRecordingsOperator(ExportOperator):
     def _retrieve(self, context: Context, job_ids: Any, deadline: float) -> dict[str, int]:
         with self._patiently(deadline=deadline):
             coordinator = self._coordinator(
-                context, self.destination, concurrency=self.concurrency, key_template=self.key_template
+                context,
+                self.destination,
+                concurrency=self.concurrency,
+                key_template=self.key_template,
+                upload_args=object_of("upload_args", self.upload_args),
             )
             outcome = coordinator.retrieve(job_ids_of(job_ids))
         if isinstance(outcome, Held):

@@ -109,6 +109,8 @@ KINDS: dict[str, Kind] = {
     "storage_errors": _kind("download", "503 SlowDown", route="recording"),
     "storage_forbidden": _kind("download", "403 AccessDenied, though not expired", route="recording"),
     "storage_gone": _kind("download", "404 NoSuchKey", route="recording"),
+    "no_ranges": _kind("download", "200 and the whole body, whatever range was asked for", route="recording"),
+    "changed_object": _kind("download", "another object: its ETag, and 412 to If-Match", route="recording"),
     "slow_storage": _kind("download", "`seconds` before the first byte", seconds=5.0, route="recording"),
     # API requests
     "server_errors": _kind("route", "`status` instead of an answer, nothing done", status=503, route=None),

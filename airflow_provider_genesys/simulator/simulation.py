@@ -36,7 +36,8 @@ class Stats:
     :param authorization_on_storage: presigned URLs that were asked for with an Authorization header.
     :param expired_on_storage: presigned URLs that were asked for too late.
     :param begun: GETs per recording id that storage accepted.
-    :param completed: those that were answered with the true bytes, to the last one asked for.
+    :param completed: those that were answered with the true bytes, to the recording's last one: of the ranges that make
+        up a download, one.
     :param jobs: jobs submitted.
     :param batches: batch requests submitted.
     :param bulk_jobs: bulk jobs submitted.

@@ -104,9 +104,9 @@ async def served(
     try:
         _check_signature(request, simulation)
         stored = find(request, simulation, route)
-        delivery = _delivery(request, stored, simulation)
-        simulation.stats.begun.update([stored.name] if route == "recording" else [])
         fault = simulation.plan.for_download(route, stored.name, stored.ordinal)
+        delivery = _delivery(request, stored, simulation, fault.kind if fault else "")
+        simulation.stats.begun.update([stored.name] if route == "recording" else [])
         return await (_MISCHIEF[fault.kind](delivery, fault) if fault else _deliver(delivery))
     except Refusal as refusal:
         return _xml(request, refusal)
@@ -145,22 +145,24 @@ def _of_a_job(request: web.Request, simulation: Simulation, route: str) -> Store
     return Stored(route, job.listed_id(call), call.index, body)
 
 
-def _delivery(request: web.Request, stored: Stored, simulation: Simulation) -> Delivery:
+def _delivery(request: web.Request, stored: Stored, simulation: Simulation, fault: str) -> Delivery:
     """What exactly is asked for.
 
+    :param fault: the kind of one that changes this: ``no_ranges``, ``changed_object``.
     :raises Refusal: 412 where If-Match names another ETag, 416 where the range lies outside.
     """
-    size, etag = stored.body.size, stored.body.etag
+    size = stored.body.size
+    etag = f'"{uuid.uuid4().hex}-1"' if fault == "changed_object" else stored.body.etag
     wanted = request.headers.get("If-Match", "*")
     if wanted != "*" and etag not in (each.strip() for each in wanted.split(",")):
         raise Refusal(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
     headers = {
         "Content-Type": stored.body.media_type,
         "ETag": etag,
-        "Accept-Ranges": "bytes",
+        **({} if fault == "no_ranges" else {"Accept-Ranges": "bytes"}),
         "x-amz-request-id": _request_id(),
     }
-    span = _span(request.headers.get("Range", ""), size)
+    span = None if fault == "no_ranges" else _span(request.headers.get("Range", ""), size)
     if span is None:
         return Delivery(request, simulation, stored, 0, size, 200, headers)
     start, stop = span
@@ -217,7 +219,7 @@ async def _write(response: web.StreamResponse, delivery: Delivery, start: int, s
 
 
 def _completed(delivery: Delivery) -> None:
-    if delivery.stored.route == "recording":
+    if delivery.stored.route == "recording" and delivery.stop == delivery.stored.body.size:
         delivery.simulation.stats.completed[delivery.stored.name] += 1
 
 
@@ -282,7 +284,13 @@ async def _json_in_place(delivery: Delivery, fault: Fault) -> web.StreamResponse
 
 
 async def _empty(delivery: Delivery, fault: Fault) -> web.StreamResponse:
-    return web.Response(body=b"", headers=delivery.headers)
+    headers = {name: value for name, value in delivery.headers.items() if name != "Content-Range"}
+    return web.Response(body=b"", headers=headers)
+
+
+async def _plain(delivery: Delivery, fault: Fault) -> web.StreamResponse:
+    """Nothing more: what is wrong is in the delivery itself."""
+    return await _deliver(delivery)
 
 
 async def _slow(delivery: Delivery, fault: Fault) -> web.StreamResponse:
@@ -311,6 +319,8 @@ _MISCHIEF: dict[str, Callable[[Delivery, Fault], Awaitable[web.StreamResponse]]]
     "xml_body": _xml_in_place,
     "json_body": _json_in_place,
     "empty_body": _empty,
+    "no_ranges": _plain,
+    "changed_object": _plain,
     "slow_storage": _slow,
     "storage_errors": _slow_down,
     "storage_forbidden": _access_denied,

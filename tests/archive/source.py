@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 QUERY = "X-Amz-Expires=3600&X-Amz-Signature=verysecret"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -104,6 +106,41 @@ def source_server(context: ssl.SSLContext | None = None) -> Iterator[Source]:
 def ok(body: bytes, **headers: str) -> Answer:
     """The body as it should come. Headers are written with ``_`` for ``-``."""
     return status(200, body, **{"Content_Type": "audio/mpeg", **headers})
+
+
+def ranged(
+    body: bytes,
+    *,
+    etag: str | None = '"e-1"',
+    heeds_if_match: bool = True,
+    breaks_after: int | None = None,
+    span: Callable[[int, int, int], str] = "bytes {}-{}/{}".format,
+    **more: str,
+) -> Answer:
+    """A source of ranges, as S3 is one.
+
+    :param heeds_if_match: answers 412 where another ETag is asked for.
+    :param breaks_after: bytes of each answer, after which the connection is closed.
+    :param span: makes the ``Content-Range`` of first byte, last byte and total.
+    """
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        wanted = _RANGE.fullmatch(handler.headers.get("Range", ""))
+        headers = {"Content_Type": "audio/mpeg", **({"ETag": etag} if etag else {}), **more}
+        if heeds_if_match and handler.headers.get("If-Match", etag) != etag:
+            return status(412)(handler)
+        start, stop = (int(wanted[1]), min(int(wanted[2]) + 1, len(body))) if wanted else (0, len(body))
+        if start >= len(body):
+            return status(416, Content_Range=f"bytes */{len(body)}")(handler)
+        if wanted:
+            headers["Content_Range"] = span(start, stop - 1, len(body))
+        _head(handler, 206 if wanted else 200, {**headers, "Content_Length": str(stop - start)})
+        part = memoryview(body)[start:stop]
+        handler.wfile.write(part if breaks_after is None else part[:breaks_after])
+        handler.close_connection = breaks_after is not None and breaks_after < len(part)
+        return None
+
+    return answer
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Answer:

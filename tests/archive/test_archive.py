@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,8 +15,9 @@ import pytest
 from airflow_provider_genesys.archive import archive as module
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.stores import PART
+from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.archive.transfer import Outcome
-from airflow_provider_genesys.export.errors import LeaseLost, Passing, Refused, UrlsExpired
+from airflow_provider_genesys.export.errors import ExportFailed, LeaseLost, Passing, Refused, UrlsExpired
 from airflow_provider_genesys.export.model import (
     ExportWindow,
     Manifest,
@@ -134,6 +136,64 @@ def test_what_is_there_is_not_fetched_again(site: Site, source: Source, archive_
     )
 
 
+@pytest.mark.parametrize(
+    ("there", "resumed", "listings"), [(0, False, 1), (0, True, 3), (2500, False, 4), (2490, True, 3)]
+)
+def test_what_is_there_is_found_by_listings(
+    s3_site: S3Site, source: Source, archive_over: Build, there: int, resumed: bool, listings: int
+) -> None:
+    """Of 2,500 recordings, so many have been archived by somebody who left no receipt."""
+    store = s3_site.store()
+    url = source.set("/r", ok(AUDIO))
+    recordings = [Recording(f"r{number:04}", url) for number in range(2500)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda one: put(store, f"recordings/{one.recording_id}.mp3", [AUDIO]), recordings[:there]))
+    asked: list[str] = []
+    client = s3_site.server.client()
+    client.meta.events.register("before-send.s3", lambda event_name, **_: asked.append(event_name.rpartition(".")[2]))
+    archive = archive_over(S3Store(client, s3_site.bucket, s3_site.prefix), concurrency=16)
+    offered = recordings if there else recordings[:40]
+    outcomes = list(archive.fetch(offered, DAY, "mp3", overwrite=False, proceed=always, resumed=resumed))
+    assert [outcome for _, outcome in outcomes if not isinstance(outcome, StoredObject)] == []
+    assert len(source.requests) == len(offered) - there
+    assert asked.count("HeadObject") == there
+    assert asked.count("ListObjectsV2") <= listings
+
+
+def test_ten_of_ten_thousand_that_are_missing_cost_few_requests(
+    s3_site: S3Site, source: Source, archive_over: Build
+) -> None:
+    """A receipt says of all others that they are there: these are what retrieval asks for."""
+    recordings = [Recording(f"r{number}", source.set(f"/{number}", ok(AUDIO))) for number in range(10)]
+    client = s3_site.server.client()
+    asked: list[str] = []
+    client.meta.events.register("before-send.s3", lambda event_name, **_: asked.append(event_name))
+    archive = archive_over(S3Store(client, s3_site.bucket, s3_site.prefix))
+    assert len(list(archive.fetch(recordings, DAY, "mp3", overwrite=False, proceed=always, resumed=True))) == 10
+    assert len([name for name in asked if "PutObject" not in name]) <= 11
+    assert len(source.requests) == 10
+
+
+def test_a_listing_that_is_denied_is_said_and_done_without(
+    s3_site: S3Site, source: Source, archive_over: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    def denied(*_: object) -> dict[str, StoredObject]:
+        raise ExportFailed("denied a request: s3:ListBucket")
+
+    store = s3_site.store()
+    put(store, "recordings/r1.mp3", [b"first"])
+    store.find_all = denied  # type: ignore[method-assign,assignment]
+    outcomes = fetch(archive_over(store), [Recording(name, source.set("/r", ok(AUDIO))) for name in ("r1", "r2")])
+    assert [bare(outcomes[name]) for name in ("r1", "r2")] == [archived("r1", b"first"), archived("r2", AUDIO)]
+    assert len([record for record in caplog.records if "s3:ListBucket" in record.getMessage()]) == 1
+
+
+def test_recordings_come_in_the_order_of_their_keys(file_site: FileSite, source: Source, archive_over: Build) -> None:
+    names = [f"r{number}" for number in (3, 1, 2, 10)]
+    fetch(archive_over(file_site.store(), concurrency=1), [Recording(n, source.set(f"/{n}", ok(AUDIO))) for n in names])
+    assert [request.path for request in source.requests] == ["/r1", "/r10", "/r2", "/r3"]
+
+
 def test_overwrite_fetches_what_is_there(site: Site, source: Source, archive_over: Build) -> None:
     put(site.store(), "recordings/r1.mp3", [b"old"])
     recording = Recording("r1", source.set("/r1", ok(AUDIO)))
@@ -209,7 +269,7 @@ def test_a_final_no_is_told_at_once(file_site: FileSite, source: Source, archive
 
 
 def test_urls_that_expire_midway_keep_what_came_before(site: Site, source: Source, archive_over: Build) -> None:
-    recordings = [Recording(f"r{n}", source.set(f"/{n}", ok(AUDIO) if n < 10 else status(403))) for n in range(100)]
+    recordings = [Recording(f"r{n:02}", source.set(f"/{n}", ok(AUDIO) if n < 10 else status(403))) for n in range(100)]
     archive = archive_over(site.store(), concurrency=4)
     came: dict[str, Outcome] = {}
     with pytest.raises(UrlsExpired, match="answered 403"):
@@ -218,7 +278,7 @@ def test_urls_that_expire_midway_keep_what_came_before(site: Site, source: Sourc
     assert set(site.objects()) == {f"recordings/{recording_id}.mp3" for recording_id in came}
     assert 7 <= len(came) <= 10
     assert len(source.requests) <= 10 + 4
-    fresh = [Recording(f"r{n}", source.set(f"/{n}", ok(AUDIO))) for n in range(100)]
+    fresh = [Recording(f"r{n:02}", source.set(f"/{n}", ok(AUDIO))) for n in range(100)]
     assert all(isinstance(outcome, StoredObject) for outcome in fetch(archive, fresh).values())
     assert all(source.asked(f"/{n}") == 1 for n in range(10))
 

@@ -54,12 +54,11 @@ def download(downloader: Downloader, url: str) -> bytes:
         return b"".join(body)
 
 
-def test_a_body_is_counted_and_hashed_while_it_passes(source: Source, downloader: Downloader) -> None:
+def test_a_body_is_counted_while_it_passes(source: Source, downloader: Downloader) -> None:
     with downloader.open(source.set("/a", ok(BODY, ETag='"e-1"', Content_Type="Audio/MPEG; x=1"))) as body:
         assert (body.size, body.media_type, body.etag) == (len(BODY), "audio/mpeg", "e-1")
         assert b"".join(body) == BODY
         assert body.received == len(BODY)
-        assert body.sha256 == hashlib.sha256(BODY).hexdigest()
 
 
 def test_a_whole_chunked_body_needs_no_length(source: Source, downloader: Downloader) -> None:

@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow
@@ -23,6 +25,7 @@ from airflow_provider_genesys.export.model import (
     RecordingStatus,
 )
 
+README = Path(__file__).parents[2] / "README.md"
 WINDOW = ExportWindow(datetime(2024, 5, 1, 6, tzinfo=UTC), datetime(2024, 5, 1, 12, tzinfo=UTC))
 REQUEST = ExportRequest(Organisation("api.mypurecloud.com", "client"), WINDOW, "mp3")
 LINE = ReceiptLine(
@@ -120,6 +123,13 @@ def test_the_columns_are_the_same_whatever_is_in_them(lines: list[ReceiptLine]) 
     found = table(lines)
     assert {field.name: str(field.type) for field in found.schema} == COLUMNS
     assert found.num_rows == len(lines)
+
+
+def test_the_readmes_table_for_athena_has_these_columns() -> None:
+    types = {"date32[day]": "date", "timestamp[ms, tz=UTC]": "timestamp", "int64": "bigint"}
+    (columns,) = re.findall(r"CREATE EXTERNAL TABLE recordings \((.*?)\n\)", README.read_text(), re.DOTALL)
+    told = [column.replace("`", "").split() for column in columns.split(",")]
+    assert told == [[name, types.get(type_, type_)] for name, type_ in COLUMNS.items()]
 
 
 anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.lists(st.text(max_size=2))

@@ -51,8 +51,11 @@ def test_a_killed_transfer_leaves_nothing_over_after_the_next_one(
     assert site.unfinished() == []
 
 
-@pytest.mark.parametrize(("count", "size", "most"), [(1, 200 * MB, 60 * MB), (8, 9 * MB, 130 * MB)])
-def test_memory_is_bounded_by_the_downloads_at_a_time(
+@pytest.mark.parametrize(
+    ("count", "size", "most"),
+    [(400, MB // 2, 60 * MB), (40, 7 * MB, 150 * MB), (1, 300 * MB, 150 * MB), (12, 30 * MB, 150 * MB)],
+)
+def test_memory_is_bounded_whatever_comes_and_however_much(
     site: Site, source: Source, count: int, size: int, most: int
 ) -> None:
     urls = {f"r{number}": source.set(f"/{number}", endless(size)) for number in range(count)}

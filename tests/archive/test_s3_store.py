@@ -2,17 +2,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_genesys.archive.stores import PART, Attributes, Store
 from airflow_provider_genesys.archive.stores.s3 import S3Store
-from airflow_provider_genesys.export.errors import ExportFailed, Passing
+from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, Passing
+from airflow_provider_genesys.export.model import StoredObject
 from tests.archive.sites import S3Site, put
+from tests.servers.seaweedfs import SeaweedServer
 
 KEY = "recordings/r1.mp3"
 LARGE = [b"x" * PART, b"y" * 1000]
@@ -60,8 +63,8 @@ def counting(site: S3Site, operation: str) -> tuple[S3Store, list[str]]:
     ("prefix", "destination"),
     [("", "s3://calls"), ("/", "s3://calls"), ("a/b", "s3://calls/a/b"), ("/a/b/", "s3://calls/a/b")],
 )
-def test_the_destination_is_bucket_and_prefix(prefix: str, destination: str) -> None:
-    assert S3Store(None, "calls", prefix).destination == destination
+def test_the_destination_is_bucket_and_prefix(s3_site: S3Site, prefix: str, destination: str) -> None:
+    assert S3Store(s3_site.client, "calls", prefix).destination == destination
 
 
 def test_a_small_object_keeps_its_checksum_type_and_etag(s3_site: S3Site) -> None:
@@ -93,7 +96,7 @@ def test_parts_grow_so_that_ten_thousand_suffice(s3_site: S3Site) -> None:
 @pytest.mark.parametrize(("operation", "body"), [("PutObject", [b"abc"]), ("UploadPart", LARGE)])
 def test_the_server_refuses_bytes_that_changed_on_the_way(s3_site: S3Site, operation: str, body: list[bytes]) -> None:
     def corrupt(params: dict[str, Any], **_: object) -> None:
-        params["Body"] = b"z" + bytes(params["Body"][1:])
+        params["Body"] = b"z" + params["Body"].read()[1:]
 
     store = store_with(s3_site, operation, corrupt, "provide-client-params")
     with pytest.raises((Passing, ExportFailed), match="answered 400"):
@@ -167,6 +170,77 @@ def test_a_missing_permission_is_named_with_its_bucket(
         call(store)
 
 
+def stored(store: S3Store, key: str, body: bytes, sha256: str = "", *, overwrite: bool = False) -> StoredObject | None:
+    sha256 = sha256 or hashlib.sha256(body).hexdigest()
+    return store.put(key, memoryview(body), Attributes("audio/mpeg", "e-1"), sha256=sha256, overwrite=overwrite)
+
+
+def test_only_the_first_put_goes_through_boto3(s3_site: S3Site) -> None:
+    store, asked = counting(s3_site, "PutObject")
+    keys = ["a.mp3", "recordings/r 1%2F~ü+.mp3", "recordings/b=c&d.mp3"]
+    for key in keys:
+        assert stored(store, key, key.encode())
+    assert len(asked) == 1
+    assert s3_site.objects() == {key: key.encode() for key in keys}
+    for key in keys:
+        head = s3_site.client.head_object(Bucket="calls", Key=f"{s3_site.prefix}/{key}", ChecksumMode="ENABLED")
+        assert (head["ContentType"], head["Metadata"]) == ("audio/mpeg", {"source-etag": "e-1"})
+        found = store.find(key)
+        assert found
+        assert found.sha256 == hashlib.sha256(key.encode()).hexdigest()
+
+
+def test_a_direct_put_keeps_what_is_there_and_its_bytes_are_checked(s3_site: S3Site) -> None:
+    store = s3_site.store()
+    first = stored(store, "first", b"abc")
+    assert first
+    assert stored(store, "first", b"abcd") is None
+    assert stored(store, "first", b"abcd", overwrite=True)
+    for overwrite in (False, True):
+        with pytest.raises((Passing, ExportFailed), match="answered 400"):
+            stored(store, "second", b"abc", hashlib.sha256(b"other").hexdigest(), overwrite=overwrite)
+    assert s3_site.objects() == {"first": b"abcd"}
+
+
+def test_direct_parts_are_checked_too(s3_site: S3Site) -> None:
+    store, asked = counting(s3_site, "UploadPart")
+    upload = store.begin(KEY, Attributes())
+    for number in (1, 3, 2, 2):
+        upload.put_part(number, memoryview(bytes([number]) * PART))
+    assert len(asked) == 1
+    assert upload.complete("0" * 64)
+    assert s3_site.objects() == {KEY: b"".join(bytes([number]) * PART for number in (1, 2, 3))}
+
+
+def test_a_direct_put_that_fails_goes_through_boto3(s3_site: S3Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.exceptions import ConnectionClosedError
+    from botocore.httpsession import URLLib3Session
+
+    store, asked = counting(s3_site, "PutObject")
+    assert stored(store, "first", b"abc")
+    send, faults = URLLib3Session.send, [ConnectionClosedError(endpoint_url="http://127.0.0.1")]
+
+    def failing(session: Any, request: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return send(session, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", failing)
+    assert stored(store, "second", b"abc")
+    assert len(asked) == 2
+    assert s3_site.objects() == {"first": b"abc", "second": b"abc"}
+
+
+def test_sixteen_direct_puts_of_one_key_have_one_winner(s3_site: S3Site) -> None:
+    store = s3_site.store()
+    stored(store, "first", b"abc")
+    for key in (f"raced/{number}" for number in range(10)):
+        with ThreadPoolExecutor(16) as threads:
+            won = list(threads.map(lambda number: stored(store, key, bytes([number]) * 50_000), range(16)))  # noqa: B023
+        (winner,) = (number for number, created in enumerate(won) if created)
+        assert s3_site.objects()[key] == bytes([winner]) * 50_000
+
+
 def test_a_listing_begins_at_the_next_wanted_key(s3_site: S3Site) -> None:
     store, asked = counting(s3_site, "ListObjectsV2")
     keys = [f"recordings/{number:04}.mp3" for number in range(2500)]
@@ -214,3 +288,76 @@ def test_a_server_that_does_not_answer_is_a_passing_fault(s3_site: S3Site, unuse
     for call in (lambda: store.find(KEY), lambda: store.read(KEY), lambda: put(store, KEY, [b"abc"])):
         with pytest.raises(Passing, match="no answer from s3://calls"):
             call()
+
+
+OPTIONS = {
+    "ServerSideEncryption": "aws:kms",
+    "SSEKMSKeyId": "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+    "BucketKeyEnabled": "true",
+    "StorageClass": "STANDARD_IA",
+    "Tagging": "team=calls&kept=7 years",
+}
+KEPT = ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass")
+"""What the server tells again."""
+
+
+@pytest.fixture
+def moto_client() -> Iterator[Any]:
+    """A server that has encryption, tags and storage classes, in name at least."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    client = SeaweedServer(port, 0, "test", "test").client()
+    client.create_bucket(Bucket="calls", ObjectLockEnabledForBucket=True)
+    yield client
+    server.stop()
+
+
+def test_options_go_with_every_object(moto_client: Any) -> None:
+    store = S3Store(moto_client, "calls", "p", OPTIONS)
+    for key in ("through-boto3", "direct", "again"):
+        assert stored(store, key, key.encode())
+    assert put(store, "parts", LARGE)
+    for key in ("through-boto3", "direct", "again", "parts"):
+        head = moto_client.head_object(Bucket="calls", Key=f"p/{key}")
+        assert {name: head[name] for name in KEPT} == {name: OPTIONS[name] for name in KEPT}
+        tags = moto_client.get_object_tagging(Bucket="calls", Key=f"p/{key}")["TagSet"]
+        assert sorted((tag["Key"], tag["Value"]) for tag in tags) == [("kept", "7 years"), ("team", "calls")]
+
+
+def test_objects_can_be_locked(moto_client: Any) -> None:
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": until.isoformat()}
+    store = S3Store(moto_client, "calls", "", {**lock, "ObjectLockLegalHoldStatus": "ON"})
+    for key in ("through-boto3", "direct"):
+        assert stored(store, key, b"abc")
+        head = moto_client.head_object(Bucket="calls", Key=key)
+        assert (head["ObjectLockMode"], head["ObjectLockLegalHoldStatus"]) == ("GOVERNANCE", "ON")
+        assert head["ObjectLockRetainUntilDate"] == until
+
+
+def test_an_unknown_option_is_refused_before_any_request(s3_site: S3Site) -> None:
+    with pytest.raises(InvalidInput, match=r"'Body', 'storageclass'; known are ACL, .*StorageClass"):
+        S3Store(s3_site.client, "calls", "", {"storageclass": "GLACIER_IR", "Body": b"x"})
+
+
+def test_who_has_to_own_the_bucket_is_said_by_every_request(s3_site: S3Site) -> None:
+    client = s3_site.server.client()
+    seen: list[tuple[str, str]] = []
+
+    def note(request: Any, event_name: str, **_: object) -> None:
+        owner = request.headers.get("x-amz-expected-bucket-owner", b"")
+        seen.append((event_name.rpartition(".")[2], owner.decode() if isinstance(owner, bytes) else owner))
+
+    client.meta.events.register("before-send.s3", note)
+    store = S3Store(client, s3_site.bucket, s3_site.prefix, {"ExpectedBucketOwner": "123456789012"})
+    put(store, KEY, [b"abc"])
+    put(store, "recordings/r2.mp3", LARGE)
+    store.find(KEY)
+    list(store.read(KEY) or ())
+    store.find_all([KEY])
+    store.remove_unfinished([KEY])
+    assert len({operation for operation, _ in seen}) >= 8
+    assert {owner for _, owner in seen} == {"123456789012"}

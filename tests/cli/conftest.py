@@ -59,8 +59,13 @@ class Desk:
     def put(self, day: int, *attempts: Attempt, media_format: str = "mp3", **state: Any) -> Entry:
         """An entry for a day of May 2024, held by nobody."""
         window = ExportWindow.parse({"start": f"2024-05-{day:02}T00:00:00Z", "end": f"2024-05-{day + 1:02}T00:00:00Z"})
-        organisation = state.pop("organisation", ORGANISATION)
-        acquired = self.ledger.acquire(ExportRequest(organisation, window, media_format), "someone", 60.0)
+        request = ExportRequest(
+            state.pop("organisation", ORGANISATION),
+            window,
+            media_format,
+            conversations=state.pop("conversations", ()),
+        )
+        acquired = self.ledger.acquire(request, "someone", 60.0)
         assert acquired.lease is not None
         saved = self.ledger.save(acquired.lease, replace(acquired, attempts=attempts, **state))
         assert saved.lease is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_genesys.export.errors import LeaseLost
-from airflow_provider_genesys.export.model import Organisation
+from airflow_provider_genesys.export.model import Entry, Organisation
 from tests.cli.conftest import ARCHIVED, FAILED, ORGANISATION, SPLIT, Desk, attempt
 from tests.rig import SECRET
 
@@ -128,7 +128,8 @@ def test_one_window_is_shown_with_its_attempts(desk: Desk) -> None:
     assert "2024-05-02T00:00:00Z" in answer.out
     assert "s3://calls/genesys" in answer.out
     shown = desk.type("show", entry.request.key, "-o", "json").json
-    assert set(shown) == LINE | {"generation", "forced_by", "destinations", "children"}
+    more = {"generation", "forced_by", "destinations", "children", "parts", "media", "conversations"}
+    assert set(shown) == LINE | more
     assert [each["job_id"] for each in shown["attempts"]] == ["job-1", "job-2"]
     assert shown["attempts"][1] == {
         "generation": 0,
@@ -272,3 +273,47 @@ def test_a_ledger_that_cannot_be_reached_ends_with_1(
     answer = desk.type("windows")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.startswith("genesys: ")
+
+
+# -- windows in parts ------------------------------------------------------------------------------------------------
+
+
+def test_a_window_in_parts_is_one_line_and_shows_its_parts(desk: Desk) -> None:
+    window, parts = in_parts(desk)
+    (line,) = desk.type("windows", "-o", "json").json
+    assert line["key"] == window.request.key
+    shown = desk.type("show", "2024-05-01T00:00:00Z/2024-05-02T00:00:00Z", "-o", "json").json
+    assert [(part["key"], part["job_id"]) for part in shown["parts"]] == [
+        (parts[0].request.key, "job-0"),
+        (parts[1].request.key, "job-1"),
+    ]
+    table = desk.type("show", window.request.key[:8]).out
+    assert "job-0" in table
+    assert "job-1" in table
+
+
+def test_a_part_is_shown_by_its_job(desk: Desk) -> None:
+    _, parts = in_parts(desk)
+    shown = desk.type("show", "job-1", "-o", "json").json
+    assert (shown["key"], shown["conversations"], shown["parts"]) == (parts[1].request.key, 1, [])
+
+
+def test_a_window_is_forgotten_with_its_parts(desk: Desk) -> None:
+    window, parts = in_parts(desk)
+    assert desk.type("forget", window.request.key).code == 0
+    assert [desk.ledger.entry(one.request.key) for one in (window, *parts)] == [None, None, None]
+
+
+def test_a_window_is_not_forgotten_while_a_part_is_held(desk: Desk) -> None:
+    window, parts = in_parts(desk)
+    desk.hold(parts[1])
+    answer = desk.type("forget", window.request.key)
+    assert answer.code == 1
+    assert f"release {parts[1].request.key[:12]}" in answer.err
+    assert desk.ledger.entry(window.request.key) is not None
+
+
+def in_parts(desk: Desk) -> tuple[Entry, list[Entry]]:
+    """A day whose conversations are exported by two jobs."""
+    parts = [desk.put(1, attempt(job_id=f"job-{n}"), conversations=(f"conversation-{n}",)) for n in range(2)]
+    return desk.put(1, state=SPLIT, parts=tuple(part.request.key for part in parts)), parts

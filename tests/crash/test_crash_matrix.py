@@ -7,6 +7,7 @@ run wants the window at the same moment: together they make it good.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -91,3 +92,24 @@ def test_a_kill_is_made_good(new_world: Callable[..., World], ledger: str, momen
     assert entry.current is not None
     assert entry.current.job_id in {job.job_id for job in world.simulator.jobs}
     assert entry.held_by == "", "whoever was last gave the window back"
+
+
+def test_a_kill_among_many_leaves_a_receipt_that_claims_nothing(new_world: Callable[..., World]) -> None:
+    many = 600
+    world = new_world("sqlite", "s3", volumes={"2024-05-01": many}, audio_bytes=1_024)
+    world.hold("recording", 400)
+    killed = world.begin(downloads=4)
+    world.wait_until_held("recording")
+    kill(killed)
+    world.release()
+    lines = [json.loads(line) for line in world.document("receipts").splitlines()]
+    assert len(lines) == many
+    assert {(line["status"], line["reason"]) for line in lines} == {("failed", "not fetched yet")}
+
+    again, another = world.begin(downloads=4), world.begin("another", downloads=4)
+    assert ends_well(again)
+    assert ends_well(another)
+
+    assert_archive_is_whole(world, days(1, 1))
+    assert len(world.simulator.jobs) == 1
+    assert world.fetches().total() <= many + 4

@@ -177,8 +177,8 @@ def assert_archive_is_whole(world: World, interval: ExportWindow, reports: int =
     """Every recording once, as the platform has it; receipts that say so; nothing left over."""
     objects = world.site.objects()
     kinds = Counter(key.partition("/")[0] for key in objects)
-    assert kinds.keys() == {"manifests", "receipts", "recordings", "reports"}
-    assert kinds["reports"] == reports
+    assert kinds.keys() == {"manifests", "receipts", "recordings", "reports", "index"}
+    assert kinds["reports"] == kinds["index"] == reports
     recordings = {key: hashlib.sha256(body).hexdigest() for key, body in objects.items() if "recordings/" in key}
     assert recordings == world.truth(interval)
     lines = [

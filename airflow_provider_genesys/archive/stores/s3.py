@@ -6,14 +6,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from os.path import commonprefix
 from typing import Any
 
 from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
-from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing
+from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing
 from airflow_provider_genesys.export.model import StoredObject
 
 logger = logging.getLogger(__name__)
@@ -22,6 +21,26 @@ _MOST_PARTS = 10_000
 _CHUNK = 1024 * 1024
 _ETAG = "source-etag"
 _ONLY_IF_ABSENT = {"IfNoneMatch": "*"}
+UPLOAD_ARGS = (
+    "ACL",
+    "BucketKeyEnabled",
+    "CacheControl",
+    "ExpectedBucketOwner",
+    "GrantFullControl",
+    "GrantRead",
+    "GrantReadACP",
+    "GrantWriteACP",
+    "ObjectLockLegalHoldStatus",
+    "ObjectLockMode",
+    "ObjectLockRetainUntilDate",
+    "SSEKMSEncryptionContext",
+    "SSEKMSKeyId",
+    "ServerSideEncryption",
+    "StorageClass",
+    "Tagging",
+)
+"""Options of S3 that an object may be given, by the names that boto3's ``put_object`` has for them."""
+
 _ABSENT = {"NoSuchKey", "NotFound", "404"}
 _PRESENT = {"PreconditionFailed", "412"}
 _DENIED = {"AccessDenied", "Forbidden", "403", "AllAccessDisabled"}
@@ -36,13 +55,22 @@ class S3Store:
 
     :param client: a boto3 S3 client; its own retries come before the ``Passing`` that this store raises.
     :param prefix: without a leading slash; empty for the whole bucket.
+    :param upload_args: options of S3 for each object: encryption, storage class, tags, object lock; some of
+        :data:`UPLOAD_ARGS`.
+    :raises InvalidInput: for another option.
     """
 
     parts_in_order = False
 
-    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+    def __init__(
+        self, client: Any, bucket: str, prefix: str = "", upload_args: Mapping[str, Any] | None = None
+    ) -> None:
+        from airflow_provider_genesys.archive.stores.s3_direct import DirectPuts
+
         self._client = client
+        self._puts = DirectPuts(client)
         self._bucket = bucket
+        self._upload_args, self._owner = _checked(upload_args or {})
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     @property
@@ -102,16 +130,10 @@ class S3Store:
     def put(
         self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
     ) -> StoredObject | None:
+        arguments = {**self._at(key), **self._described(attributes), **({} if overwrite else _ONLY_IF_ABSENT)}
         try:
-            with self._asking("s3:PutObject"):
-                answer = self._client.put_object(
-                    **self._at(key),
-                    Body=_readable(body),
-                    ContentLength=len(body),
-                    ChecksumSHA256=_base64(sha256),
-                    **_description(attributes),
-                    **({} if overwrite else _ONLY_IF_ABSENT),
-                )
+            # named beside the checksum itself, which servers want for objects that are locked
+            answer = self._sent("PutObject", {**arguments, "ChecksumAlgorithm": "SHA256"}, body, sha256)
         except _Present:
             return None
         return StoredObject(key, len(body), sha256, attributes.source_etag, _etag(answer))
@@ -119,11 +141,10 @@ class S3Store:
     def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
         with self._asking("s3:PutObject"):
             answer = self._client.create_multipart_upload(
-                **self._at(key), ChecksumAlgorithm="SHA256", **_description(attributes)
+                **self._at(key), **self._described(attributes), ChecksumAlgorithm="SHA256"
             )
-        return _S3Upload(
-            self, key, answer["UploadId"], attributes, max(PART, -(-(size or 0) // _MOST_PARTS)), overwrite
-        )
+        part_size = max(PART, -(-(size or 0) // _MOST_PARTS))
+        return _S3Upload(self, key, answer["UploadId"], attributes, part_size, overwrite)
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         if not keys:
@@ -141,9 +162,20 @@ class S3Store:
                 error,
             )
 
+    def _sent(self, operation: str, arguments: Mapping[str, Any], body: Bytes, sha256: str) -> Mapping[str, Any]:
+        content = {"Body": body, "ContentLength": len(body), "ChecksumSHA256": _base64(sha256)}
+        with self._asking("s3:PutObject"):
+            return self._puts.send(operation, {**arguments, **content}, sha256)
+
+    def _described(self, attributes: Attributes) -> dict[str, Any]:
+        metadata = {_ETAG: attributes.source_etag} if attributes.source_etag else {}
+        return {"ContentType": attributes.media_type, "Metadata": metadata, **self._upload_args}
+
     def _listing(self, prefix: str, after: str) -> dict[str, Any]:
         with self._asking("s3:ListBucket"):
-            page: dict[str, Any] = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, StartAfter=after)
+            page: dict[str, Any] = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=prefix, StartAfter=after, **self._owner
+            )
             return page
 
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
@@ -155,18 +187,20 @@ class S3Store:
     def _open_uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         with self._asking("s3:ListBucketMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, **self._owner):
                 yield from page.get("Uploads", ())
 
     def _abort(self, full_key: str, upload_id: str) -> None:
         try:
             with self._asking("s3:AbortMultipartUpload"):
-                self._client.abort_multipart_upload(Bucket=self._bucket, Key=full_key, UploadId=upload_id)
+                self._client.abort_multipart_upload(
+                    Bucket=self._bucket, Key=full_key, UploadId=upload_id, **self._owner
+                )
         except ExportError as error:
             logger.warning("An upload of %s to s3://%s stays open: %s", full_key, self._bucket, error)
 
     def _at(self, key: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._prefix + key}
+        return {"Bucket": self._bucket, "Key": self._prefix + key, **self._owner}
 
     @contextmanager
     def _asking(self, permission: str) -> Iterator[None]:
@@ -226,12 +260,9 @@ class _S3Upload:
         self._sizes: dict[int, int] = {}
 
     def put_part(self, number: int, body: Bytes) -> None:
-        checksum = {"ChecksumSHA256": _base64(hashlib.sha256(body).hexdigest())}
-        with self._store._asking("s3:PutObject"):
-            answer = self._store._client.upload_part(
-                **self._here, PartNumber=number, Body=_readable(body), ContentLength=len(body), **checksum
-            )
-        self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"], **checksum}
+        sha256 = hashlib.sha256(body).hexdigest()
+        answer = self._store._sent("UploadPart", {**self._here, "PartNumber": number}, body, sha256)
+        self._parts[number] = {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": _base64(sha256)}
         self._sizes[number] = len(body)
 
     def complete(self, sha256: str) -> StoredObject | None:
@@ -267,14 +298,18 @@ class _Denied(ExportFailed):
     """A permission is missing."""
 
 
-def _description(attributes: Attributes) -> dict[str, Any]:
-    metadata = {_ETAG: attributes.source_etag} if attributes.source_etag else {}
-    return {"ContentType": attributes.media_type, "Metadata": metadata}
+def _checked(upload_args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of an object, and who has to own its bucket, which every request says.
 
-
-def _readable(body: Bytes) -> BytesIO | bytes | bytearray:
-    """What the client takes for a body, which a memoryview is not."""
-    return BytesIO(body) if isinstance(body, memoryview) else body
+    :raises InvalidInput: for an option that is not known.
+    """
+    if unknown := sorted(set(upload_args) - set(UPLOAD_ARGS)):
+        raise InvalidInput(f"upload_args has {', '.join(map(repr, unknown))}; known are {', '.join(UPLOAD_ARGS)}")
+    options = dict(upload_args)
+    if "BucketKeyEnabled" in options:  # a text where it was templated
+        options["BucketKeyEnabled"] = str(options["BucketKeyEnabled"]).lower() == "true"
+    owner = options.pop("ExpectedBucketOwner", None)
+    return options, {"ExpectedBucketOwner": str(owner)} if owner else {}
 
 
 def _just_before(key: str) -> str:
@@ -286,7 +321,7 @@ def _base64(sha256: str) -> str:
     return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
-def _etag(answer: dict[str, Any]) -> str | None:
+def _etag(answer: Mapping[str, Any]) -> str | None:
     etag = answer.get("ETag", "").strip('"')
     return f"etag:{etag}" if etag else None
 
