@@ -14,6 +14,9 @@ from airflow_provider_genesys.export.ports import ExportApi, Ledger
 
 logger = logging.getLogger(__name__)
 
+_MAY_BE_READY = (AttemptStatus.SUBMITTED, AttemptStatus.FAILED)
+"""Nobody came to start it, or died between giving it up and discarding it."""
+
 _REASON = "it was ready, and nobody had started it by the end of the day's run"
 
 
@@ -29,13 +32,19 @@ class Abandonment:
         """Discard the jobs of these windows that are ready, unless somebody follows them. What fails is only logged:
         a job that is ready does nothing.
         """
+        left = [
+            (entry, attempt.job_id)
+            for request in requests
+            for entry in self._family(request)
+            for attempt in entry.attempts
+            if attempt.job_id and attempt.status in _MAY_BE_READY
+        ]
         try:
-            ready = set(self.api.ready())
-            for entry in (one for request in requests for one in self._family(request) if ready):
-                for attempt in entry.attempts:
-                    if attempt.job_id in ready and self._is_nobodys(entry, attempt.job_id or ""):
-                        logger.warning("Job %s of window %s: %s", attempt.job_id, entry.request, _REASON)
-                        self.api.discard(attempt.job_id or "")
+            ready = self.api.ready() if left else ()
+            for entry, job_id in left:
+                if job_id in ready and self._is_nobodys(entry, job_id):
+                    logger.warning("Job %s of window %s: %s", job_id, entry.request, _REASON)
+                    self.api.discard(job_id)
         except ExportError as error:
             logger.warning("Jobs that nobody started may be left at Genesys Cloud: %s", error)
 
