@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.dynalite import DynaliteServer, dynalite_server
 from tests.servers.mariadb import MariadbServer, mariadb_server
@@ -20,7 +21,7 @@ from tests.servers.redis import RedisServer, redis_server
 from tests.servers.seaweedfs import SeaweedServer, seaweedfs_server
 
 ROOT = Path(__file__).resolve().parent.parent
-# They need the official SDK, which `make test-sdk` installs.
+# Those of sdk/ need the official SDK, which `make test-sdk` installs.
 collect_ignore = [] if find_spec("PureCloudPlatformClientV2") else ["sdk"]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="genesys-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
@@ -32,6 +33,10 @@ os.environ.update(
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
 )
+
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,8 @@ WORLD: dict[str, Any] = {
     "clients": {"tester": SECRET},
     "volumes": {"2024-05-01": CALLS},
     "job_seconds": 0.0,
+    "batch_seconds": 0.0,
+    "details_job_seconds": 0.0,
     "silent_failure_seconds": 0.0,
     "requests_per_minute": None,
     "polls_per_minute": None,
@@ -59,8 +61,15 @@ class Rig:
 
     def limit(self, requests_per_minute: int) -> None:
         """Let the organisation's connection state another budget, for the length of the test."""
+        self._connect(requests_per_minute=requests_per_minute)
+
+    def speak(self, export_api: str) -> None:
+        """Let the organisation's connection name another API, for the length of the test."""
+        self._connect(export_api=export_api)
+
+    def _connect(self, **extra: Any) -> None:
         organisation = json.loads(os.environ["AIRFLOW_CONN_GENESYS_DEFAULT"])
-        organisation["extra"]["requests_per_minute"] = requests_per_minute
+        organisation["extra"].update(extra)
         os.environ["AIRFLOW_CONN_GENESYS_DEFAULT"] = json.dumps(organisation)
 
     def asked_for(self) -> dict[str, int]:

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-
 from airflow_provider_genesys.export.errors import Passing
 
 T = TypeVar("T")
@@ -21,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Retries:
-    """Bounded tries with exponential, fully jittered waits.
+    """Bounded tries with exponential, fully jittered waits. A plain loop: it is run some times for every recording, and
+    what tenacity does for each call would cost more than the call.
 
     :param tries: how often in all, the first included.
     :param first_wait: seconds, the longest wait after the first try; doubles with each.
@@ -46,30 +45,18 @@ class Retries:
         :param unless: kinds that a further try of this action would not mend.
         :raises Passing: the last one, when the tries are used up.
         """
-        return Retrying(
-            stop=stop_after_attempt(self.tries),
-            wait=self._wait,
-            retry=retry_if_exception(lambda error: isinstance(error, Passing) and not isinstance(error, unless)),
-            sleep=sleep,
-            before_sleep=lambda state: self._log(what, state),
-            reraise=True,
-        )(action)
+        for tried in range(1, self.tries):
+            try:
+                return action()
+            except unless:
+                raise
+            except Passing as error:
+                wait = self._wait(tried, error)
+                logger.warning("%s: %s; try %d of %d follows in %.1f s", what, str(error), tried + 1, self.tries, wait)
+                sleep(wait)
+        return action()
 
-    def _wait(self, state: RetryCallState) -> float:
-        longest = min(self.longest_wait, self.first_wait * 2.0 ** (state.attempt_number - 1))
-        asked = getattr(_fault(state), "retry_after", None) or 0.0
+    def _wait(self, tried: int, fault: Passing) -> float:
+        longest = min(self.longest_wait, self.first_wait * 2.0 ** (tried - 1))
+        asked = fault.retry_after or 0.0
         return max(random.uniform(0, longest), min(asked, self.longest_wait))  # noqa: S311 - jitter, no secret
-
-    def _log(self, what: str, state: RetryCallState) -> None:
-        logger.warning(
-            "%s: %s; try %d of %d follows in %.1f s",
-            what,
-            str(_fault(state)),
-            state.attempt_number + 1,
-            self.tries,
-            state.upcoming_sleep,
-        )
-
-
-def _fault(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None

@@ -11,7 +11,9 @@ import tenacity
 
 from airflow_provider_genesys.export.errors import Passing
 
-TRIES = 5
+TRIES = 7
+"""With the waits between them some five seconds: a server that restarts is back by then, one that fails over is not."""
+
 SECONDS = 30.0
 """No new try is begun after these: a try that waited for a lock has taken its time already."""
 
@@ -35,7 +37,7 @@ def repeatable(
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(passing),
         stop=tenacity.stop_after_attempt(TRIES) | tenacity.stop_after_delay(SECONDS),
-        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=2) + tenacity.wait_random(0, 0.2),
         reraise=True,
     )
 

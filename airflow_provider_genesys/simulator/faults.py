@@ -24,9 +24,9 @@ submission   each k-th submission of its kind by a    only the first n submissio
 organisation the whole organisation                   nothing: it lasts while the fault stands
 ============ ======================================== ==========================================================
 
-``times=None`` (``null`` in JSON) is always. What strikes a window or recording is settled when the job is submitted;
-faults that are set later leave the job alone. Where several faults strike one download or request, the first of the
-list wins.
+``times=None`` (``null`` in JSON) is always. What strikes a window, a recording or the conversations of a batch request
+is settled when the job is submitted; faults that are set later leave it alone. Where several faults strike one download
+or request, the first of the list wins.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ KINDS: dict[str, Kind] = {
     "foreign_batches": _kind("submission", "403 for its reader, as if another client had submitted it"),
     "expired_results": _kind("submission", "result URLs live `seconds`", seconds=0.0),
     "nothing_comes": _kind("conversation", "no result for the conversation in a batch, nor an error"),
-    "batch_errors": _kind("conversation", "an error `message` in a batch", message="Recording could not be retrieved"),
+    "batch_errors": _kind("conversation", "errors with `message` in a batch", message="Recording is not retrievable"),
     # the published API: recordings of a conversation
     "transcoding": _kind("conversation", "202, recordings without mediaUris"),
     "transcoding_empty": _kind("conversation", "202, no body"),

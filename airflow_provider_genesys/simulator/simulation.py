@@ -35,9 +35,9 @@ class Stats:
     :param rate_limited: answers with status 429.
     :param authorization_on_storage: presigned URLs that were asked for with an Authorization header.
     :param expired_on_storage: presigned URLs that were asked for too late.
-    :param begun: GETs per recording id that storage accepted.
-    :param completed: those that were answered with the true bytes, to the recording's last one: of the ranges that make
-        up a download, one.
+    :param begun: GETs per recording id that storage accepted and that ask for its first byte: one for each download,
+        in whatever ranges.
+    :param completed: GETs that were answered with the true bytes, to its last one.
     :param jobs: jobs submitted.
     :param batches: batch requests submitted.
     :param bulk_jobs: bulk jobs submitted.

@@ -106,7 +106,7 @@ async def served(
         stored = find(request, simulation, route)
         fault = simulation.plan.for_download(route, stored.name, stored.ordinal)
         delivery = _delivery(request, stored, simulation, fault.kind if fault else "")
-        simulation.stats.begun.update([stored.name] if route == "recording" else [])
+        simulation.stats.begun.update([stored.name] if route == "recording" and not delivery.start else [])
         return await (_MISCHIEF[fault.kind](delivery, fault) if fault else _deliver(delivery))
     except Refusal as refusal:
         return _xml(request, refusal)

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from airflow_provider_genesys.simulator.faults import Fault, SpecError
 from airflow_provider_genesys.simulator.identity import conversation_id, uuid
+from airflow_provider_genesys.simulator.rules import APIS, RULES
 
 MS_PER_DAY = 86_400_000
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -34,7 +33,6 @@ AGENTS = (
 DISPOSITIONS = ("resolved", "callback", "escalated", "voicemail", "abandoned")
 
 
-APIS = ("guide", "platform")
 # Every ninth call is followed by a conversation that nobody recorded as a call: see conversations.py.
 CALLS_PER_GROUP = 9
 
@@ -120,6 +118,8 @@ class Universe:
     :param availability_lag_seconds: how far the data lake of details jobs trails.
     :param query_age_days: how long ago the interval of a details query may begin; None: no limit.
     :param query_records: conversations of which the pages of one details query show no more.
+    :param recording_lag_seconds: how long after its end a conversation's recordings appear in the published API; 0:
+        they are there whatever the time.
     :param batch_seconds: time from submission to completion of a batch request.
     :param batch_url_minutes: life of a batch request's URLs, from the moment at which each is there.
     :param playback_url_minutes: life of the URLs of a conversation's recordings.
@@ -157,6 +157,7 @@ class Universe:
     availability_lag_seconds: float = 0.0
     query_age_days: int | None = None
     query_records: int = 10_000
+    recording_lag_seconds: float = 0.0
     batch_seconds: float = 2.0
     batch_url_minutes: int = 60
     playback_url_minutes: int = 60
@@ -174,7 +175,7 @@ class Universe:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            wanted, holds = _RULES[each.name]
+            wanted, holds = RULES[each.name]
             value = getattr(self, each.name)
             if not holds(value):
                 raise SpecError(f"{each.name} must be {wanted}{f', not {value!r}' if each.repr else ''}")
@@ -328,88 +329,3 @@ def seat_of(day: int, index: int) -> int:
 def _count_of_remainder(first: int, last: int, remainder: int, modulus: int) -> int:
     """How many numbers of ``[first, last)`` leave the remainder."""
     return (last - 1 - remainder) // modulus - (first - 1 - remainder) // modulus
-
-
-def _whole(low: int, high: int | None = None) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and value >= low and (high is None or value <= high)
-
-
-def _seconds(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < math.inf
-
-
-def _day_key(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
-
-
-def _call_key(value: Any) -> bool:
-    day, _, index = value.partition("/") if isinstance(value, str) else ("", "", "")
-    return _day_key(day) and index.isdecimal()
-
-
-def _maybe(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or rule(value)
-
-
-def _table(key: Callable[[Any], bool], rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, Mapping) and all(key(k) and rule(v) for k, v in value.items())
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-MAX_VOLUME = 10_000_000
-MIN_AUDIO_BYTES = 1024
-_BUCKET = ("endpoint", "bucket", "access_key", "secret_key")
-
-_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "clients": ("an object of client id: secret", _table(_text, _text)),
-    "apis": (
-        f"a list of {' and '.join(APIS)}, or one of them",
-        lambda value: isinstance(value, list | tuple) and bool(value) and all(each in APIS for each in value),
-    ),
-    "integration": ("a string", _text),
-    "calls_per_day": (f"a whole number from 0 to {MAX_VOLUME}, or null", _maybe(_whole(0, MAX_VOLUME))),
-    "volumes": (f"an object of ISO date: whole number from 0 to {MAX_VOLUME}", _table(_day_key, _whole(0, MAX_VOLUME))),
-    "seed": ("a whole number", lambda value: type(value) is int),
-    "record_limit": ("a whole number from 0", _whole(0)),
-    "max_window_days": ("a whole number from 1", _whole(1)),
-    "silent_failure_seconds": ("a number of seconds", _seconds),
-    "job_seconds": ("a number of seconds", _seconds),
-    "url_seconds": ("a number of seconds", _seconds),
-    "token_seconds": ("a number of seconds", _seconds),
-    "requests_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
-    "polls_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
-    "recording_requests_per_minute": ("a whole number from 1, or null", _maybe(_whole(1))),
-    "details_job_seconds": ("a number of seconds", _seconds),
-    "availability_lag_seconds": ("a number of seconds", _seconds),
-    "query_age_days": ("a whole number from 1, or null", _maybe(_whole(1))),
-    "query_records": ("a whole number from 1", _whole(1)),
-    "batch_seconds": ("a number of seconds", _seconds),
-    "batch_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),
-    "playback_url_minutes": ("a whole number from 2 to 60", _whole(2, 60)),
-    "transcode_seconds": ("a number of seconds", _seconds),
-    "integration_active": ("true or false", lambda value: type(value) is bool),
-    "bulk_pending_seconds": ("a number of seconds", _seconds),
-    "bulk_processing_seconds": ("a number of seconds", _seconds),
-    "delivery_seconds": ("a number of seconds", _seconds),
-    "deliver_to": (
-        f"a directory, an object of {', '.join(_BUCKET)}, or null",
-        lambda value: value is None or _text(value) or (_table(_text, _text)(value) and set(value) == set(_BUCKET)),
-    ),
-    "foreign_bulk_jobs": ("a whole number from 0 to 2", _whole(0, 2)),
-    "foreign_bulk_seconds": ("a number of seconds", _seconds),
-    "audio_bytes": (f"a whole number from {MIN_AUDIO_BYTES}", _whole(MIN_AUDIO_BYTES)),
-    "large_recordings": (
-        f'an object of "{{ISO date}}/{{index}}": bytes, from {MIN_AUDIO_BYTES}',
-        _table(_call_key, _whole(MIN_AUDIO_BYTES)),
-    ),
-    "faults": (
-        "a list of faults",
-        lambda value: isinstance(value, Sequence) and all(isinstance(fault, Fault) for fault in value),
-    ),
-}

@@ -237,14 +237,20 @@ def held(body: bytes, release: threading.Event, at: int) -> Answer:
     return answer
 
 
-def endless(size: int) -> Answer:
-    """``size`` bytes that nobody holds in memory."""
+def endless(size: int, *, ranges: bool = True) -> Answer:
+    """``size`` bytes that nobody holds in memory.
+
+    :param ranges: serve what is asked for, rather than all of it.
+    """
+    block = bytes(range(256)) * 4096
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        block = bytes(range(256)) * 4096
-        _head(handler, 200, {"Content_Length": str(size)})
-        for start in range(0, size, len(block)):
-            handler.wfile.write(block[: size - start])
+        wanted = _RANGE.fullmatch(handler.headers.get("Range", "")) if ranges else None
+        start, stop = (int(wanted[1]), min(int(wanted[2]) + 1, size)) if wanted else (0, size)
+        span = {"Content_Range": f"bytes {start}-{stop - 1}/{size}"} if wanted else {}
+        _head(handler, 206 if wanted else 200, {"Content_Length": str(stop - start), **span})
+        for at in range(start, stop, len(block)):
+            handler.wfile.write(block[: stop - at])
 
     return answer
 

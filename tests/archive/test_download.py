@@ -13,7 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_genesys.archive.download import MAX_REDIRECTS, Downloader
@@ -174,7 +174,6 @@ def test_what_is_no_url_is_refused(downloader: Downloader, url: str) -> None:
         download(downloader, url)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["http://", "https://", "http://h:", "//", ""]),
     st.text(st.characters(), max_size=20) | st.sampled_from(["a" * 300, "[::1", "h:99999", "xn--", "é" * 70]),

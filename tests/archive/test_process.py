@@ -52,13 +52,19 @@ def test_a_killed_transfer_leaves_nothing_over_after_the_next_one(
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "most"),
-    [(400, MB // 2, 60 * MB), (40, 7 * MB, 150 * MB), (1, 300 * MB, 150 * MB), (12, 30 * MB, 150 * MB)],
+    ("count", "size", "ranges", "most"),
+    [
+        (300, MB // 2, True, 60 * MB),
+        (24, 7 * MB, True, 150 * MB),
+        (1, 160 * MB, True, 150 * MB),
+        (8, 20 * MB, True, 150 * MB),
+        (8, 20 * MB, False, 150 * MB),
+    ],
 )
 def test_memory_is_bounded_whatever_comes_and_however_much(
-    site: Site, source: Source, count: int, size: int, most: int
+    site: Site, source: Source, count: int, size: int, ranges: bool, most: int
 ) -> None:
-    urls = {f"r{number}": source.set(f"/{number}", endless(size)) for number in range(count)}
+    urls = {f"r{number}": source.set(f"/{number}", endless(size, ranges=ranges)) for number in range(count)}
     done = subprocess.run(arguments(site, urls), capture_output=True, check=True, timeout=60)
     result = json.loads(done.stdout)
     assert len([outcome for outcome in result["outcomes"] if f"size={size}" in outcome]) == count

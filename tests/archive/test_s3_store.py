@@ -231,6 +231,17 @@ def test_a_direct_put_that_fails_goes_through_boto3(s3_site: S3Site, monkeypatch
     assert s3_site.objects() == {"first": b"abc", "second": b"abc"}
 
 
+def test_a_refusal_of_a_direct_put_makes_boto3_show_the_way_again(s3_site: S3Site) -> None:
+    store, asked = counting(s3_site, "PutObject")
+    stored(store, "first", b"abc")
+    with pytest.raises((Passing, ExportFailed), match="answered 400"):
+        stored(store, "second", b"abc", hashlib.sha256(b"other").hexdigest())
+    assert len(asked) == 2
+    for key in ("third", "fourth", "fifth"):
+        assert stored(store, key, b"abc")
+    assert len(asked) == 3
+
+
 def test_sixteen_direct_puts_of_one_key_have_one_winner(s3_site: S3Site) -> None:
     store = s3_site.store()
     stored(store, "first", b"abc")

@@ -19,7 +19,9 @@ from tests.crash.world import World, assert_archive_is_whole, days, ends_well, k
 
 RECORDINGS = 5
 LARGE = 20_000_000
-"""Bytes of the third recording: it goes to S3 by three requests, a part each."""
+"""Bytes of the third recording, in the order of the keys as well: it comes and goes in three parts."""
+
+GETS = RECORDINGS + 2
 
 STRAIGHT = (AttemptStatus.COMPLETED,)
 AGAIN = (AttemptStatus.SUBMITTING, AttemptStatus.COMPLETED)
@@ -34,6 +36,7 @@ class Moment:
     :param attempts: in the ledger in the end.
     :param interrupted: downloads that may be made again.
     :param downloads: at a time.
+    :param unfinished: whether an upload is open just then.
     """
 
     when: str
@@ -44,6 +47,7 @@ class Moment:
     attempts: tuple[AttemptStatus, ...] = STRAIGHT
     interrupted: int = 0
     downloads: int = 1
+    unfinished: bool = False
 
 
 MOMENTS = (
@@ -54,8 +58,9 @@ MOMENTS = (
     Moment("between the wait and the retrieval", "file", "poll", 3),
     Moment("in the manifest", "s3", "manifest"),
     Moment("in the first recording", "file", "recording", interrupted=1),
-    Moment("in the middle recording", "s3", "recording", 3, interrupted=1),
-    Moment("in the last recording", "s3", "recording", RECORDINGS, interrupted=1),
+    Moment("in the large recording's first part", "s3", "recording", 3, interrupted=1, unfinished=True),
+    Moment("in another part of it", "file", "recording", 4, interrupted=1, unfinished=True),
+    Moment("in the last recording", "s3", "recording", GETS, interrupted=1),
     Moment("with all recordings under way", "file", "recording", 3, interrupted=4, downloads=4),
     Moment("between the last object and the receipt", "s3", "after PUT recordings/", RECORDINGS + 2),
     Moment("before the receipt is written", "s3", "PUT receipts/"),
@@ -74,7 +79,7 @@ def test_a_kill_is_made_good(new_world: Callable[..., World], ledger: str, momen
     world.hold(moment.point, moment.nth)
     killed = world.begin(downloads=moment.downloads)
     world.wait_until_held(moment.point)
-    if moment.point == "recording" and moment.nth != RECORDINGS:
+    if moment.unfinished:
         until(world.site.unfinished)
     kill(killed)
     world.release()

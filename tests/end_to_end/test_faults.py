@@ -33,6 +33,8 @@ HEALED = [
     Fault("storage_errors", every=2, times=2),
     Fault("storage_forbidden", every=5),
     Fault("slow_storage", every=6, seconds=1.0),
+    Fault("no_ranges", times=None),
+    Fault("changed_object", every=2),
     Fault("truncated_body", route="manifest"),
     Fault("html_body", route="manifest"),
     Fault("server_errors", every=2, times=2),

@@ -19,7 +19,7 @@ HEALED = [
     (BATCH, Fault("growing_discovery", seconds=1.0)),
     (BATCH, Fault("expired_results", times=2)),
     (BATCH, Fault("failed_details")),
-    (BATCH, Fault("rate_limited", form="absent", seconds=1, times=3)),
+    (BATCH, Fault("rate_limited", form="absent", seconds=1)),
     (BATCH, Fault("revoked_token", every=2, times=3)),
     (BATCH, Fault("server_errors", every=2, times=3)),
     (BATCH, Fault("dropped_connection")),

@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genesys.simulator import Universe
@@ -85,6 +85,7 @@ def test_shapes_repeat(day: int, position: int) -> None:
     assert shape_of(day, position) == shape_of(day, position + PERIOD)
 
 
+@settings(deadline=None)
 @given(volume=st.sampled_from([1, 8, 9, 10, 60, 997]), offset=st.integers(0, MS_PER_DAY - 1))
 def test_what_starts_before_a_time_is_counted_without_looking(volume: int, offset: int) -> None:
     conversations = Conversations(Universe(calls_per_day=volume))

@@ -177,8 +177,32 @@ def test_two_gigabytes_are_streamed_from_little_memory(simulate: Simulate, calli
     assert len(end.content) == 1000
     assert end.headers["ETag"] == answer.headers["ETag"]
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 32 * 1024, "KiB"
-    assert simulator.stats.begun == {detail["id"]: 2}
+    assert simulator.stats.begun == {detail["id"]: 1}
     assert simulator.stats.completed == {detail["id"]: 1}, "the one that was broken off is not complete"
+
+
+def test_a_download_in_ranges_counts_once(simulate: Simulate, calling: Calling) -> None:
+    simulator = simulate()
+    detail = calling(simulator).export()["jobDetails"][0]
+    whole = b"".join(
+        requests.get(detail["url"], headers={"Range": f"bytes={start}-{start + 999}"}).content
+        for start in range(0, detail["sizeBytes"], 1000)
+    )
+    assert len(whole) == detail["sizeBytes"]
+    assert simulator.stats.begun == simulator.stats.completed == {detail["id"]: 1}
+
+
+def test_a_source_may_serve_no_ranges_or_another_object(simulate: Simulate, calling: Calling) -> None:
+    simulator = simulate()
+    url = calling(simulator).export()["jobDetails"][0]["url"]
+    etag = requests.get(url).headers["ETag"]
+    simulator.faults = [Fault("no_ranges")]
+    plain = requests.get(url, headers={"Range": "bytes=0-9", "If-Match": etag})
+    assert (plain.status_code, plain.headers["ETag"], "Accept-Ranges" in plain.headers) == (200, etag, False)
+    simulator.faults = [Fault("changed_object", times=2)]
+    assert requests.get(url, headers={"Range": "bytes=0-9"}).headers["ETag"] != etag
+    assert requests.get(url, headers={"If-Match": etag}).status_code == 412
+    assert requests.get(url, headers={"If-Match": etag}).status_code == 200
 
 
 def test_an_id_that_is_a_path_stays_one_name(simulate: Simulate, calling: Calling) -> None:

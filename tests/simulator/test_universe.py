@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_genesys.simulator import Fault, Selection, SpecError, Universe
@@ -67,6 +67,7 @@ def test_numbers_are_fictional() -> None:
     assert all(number[5:8] == "555" and len(number) == 12 for number in numbers)
 
 
+@settings(deadline=None)
 @given(
     volume=st.sampled_from([0, 1, 2, 7, 60, 997]),
     start=st.integers(-MS_PER_DAY, 2 * MS_PER_DAY),
@@ -157,6 +158,12 @@ def test_a_universe_is_read_from_json_and_from_a_file(tmp_path: Path) -> None:
         ({"requests_per_minute": 0}, "requests_per_minute must be"),
         ({"audio_bytes": 10}, "audio_bytes must be"),
         ({"large_recordings": {"7": 5000}}, "large_recordings must be"),
+        ({"apis": []}, "apis must be"),
+        ({"apis": ["guide", "cloud"]}, "apis must be"),
+        ({"batch_url_minutes": 1}, "batch_url_minutes must be a whole number from 2 to 60"),
+        ({"integration_active": "yes"}, "integration_active must be true or false"),
+        ({"foreign_bulk_jobs": 3}, "foreign_bulk_jobs must be"),
+        ({"deliver_to": {"bucket": "b"}}, "deliver_to must be a directory"),
         ({"faults": {"kind": "html_body"}}, "faults must be a list"),
         ({"faults": ["html_body"]}, "a fault must be an object"),
         ({"faults": [{"kind": "gremlins"}]}, "unknown fault kind 'gremlins'"),
@@ -175,5 +182,9 @@ def test_a_missing_file_and_broken_json_are_named() -> None:
         read_universe("{,}")
 
 
-def test_client_secrets_stay_out_of_the_repr() -> None:
+def test_secrets_stay_out_of_the_repr_and_out_of_errors() -> None:
     assert "s3cret" not in repr(Universe(clients={"a": "s3cret"}))
+    for wrong in ({"clients": {"a": "s3cret", "b": 7}}, {"deliver_to": {"secret_key": "s3cret"}}):
+        with pytest.raises(SpecError) as error:
+            universe_from(wrong)
+        assert "s3cret" not in str(error.value)

@@ -108,7 +108,7 @@ class Upload(Protocol):
         """Make the object appear, whole.
 
         :param sha256: of the whole, hexadecimal.
-        :return: None where another writer's object is there already; it stays.
+        :return: None where another writer's object is there already; it stays, and nothing of the upload does.
         """
 
     def abort(self) -> None:

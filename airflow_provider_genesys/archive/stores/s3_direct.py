@@ -60,6 +60,9 @@ class _Way:
     session: Any
 
 
+_UNKNOWN = _Way("", {}, "", "", None, None)
+
+
 class DirectPuts:
     """Sends PUTs directly, where a request of the same operation has gone through the client before.
 
@@ -81,9 +84,9 @@ class DirectPuts:
         :param sha256: the body's, hexadecimal; it is signed.
         :return: the answer, of which the ``ETag`` is certain.
         """
-        if operation not in self._ways:
+        way, answer = self._ways.get(operation, _UNKNOWN), None
+        if way is _UNKNOWN:
             return self._show(operation, arguments)
-        way, answer = self._ways[operation], None
         if way is not None:
             with suppress(BotoCoreError):  # no answer: the client asks again, and tells it in its words
                 answer = way.session.send(_request(way, arguments, sha256))
@@ -91,6 +94,8 @@ class DirectPuts:
             return {"ETag": answer.headers["ETag"]}
         if answer is not None and answer.status_code == 412:  # said by a status alone
             raise ClientError({"Error": {"Code": "PreconditionFailed"}}, operation)
+        if answer is not None and 300 <= answer.status_code < 500:  # the way may have changed: it is shown again
+            self._ways.pop(operation, None)
         return self._through_client(operation, arguments)
 
     def _through_client(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

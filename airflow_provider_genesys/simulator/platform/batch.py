@@ -13,7 +13,14 @@ from aiohttp import web
 from airflow_provider_genesys.simulator.errors import ApiError, drop_connection
 from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
-from airflow_provider_genesys.simulator.platform.media import ERRORS, MediaFile, originals, unavailable, url_of
+from airflow_provider_genesys.simulator.platform.media import (
+    ERRORS,
+    MediaFile,
+    appeared,
+    originals,
+    unavailable,
+    url_of,
+)
 from airflow_provider_genesys.simulator.platform.state import Batch
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 
@@ -72,27 +79,32 @@ def _asked(requests: Any) -> tuple[tuple[str, str | None], ...]:
 
 def _batch(simulation: Simulation, client: str, asked: tuple[tuple[str, str | None], ...]) -> Batch:
     """A new batch request, with what goes wrong for its conversations settled."""
-    silent: set[int] = set()
-    failed: dict[int, str] = {}
-    for number, (conversation_id, _) in enumerate(asked):
-        conversation = simulation.platform.conversations.find(conversation_id)
-        if conversation is None:
-            continue
-        fault = simulation.plan.for_conversation(conversation_id, conversation.index, ("nothing_comes", "batch_errors"))
-        if fault is not None and fault.kind == "nothing_comes":
-            silent.add(number)
-        elif fault is not None:
-            failed[number] = fault.message or ""
+    verdicts = {number: _verdict(conversation_id, simulation) for number, (conversation_id, _) in enumerate(asked)}
     return Batch(
         batch_id=str(uuid.uuid4()),
         client=client,
         asked=asked,
         submitted_at=simulation.clock(),
-        hidden=simulation.hidden_divisions,
         fault=simulation.plan.for_submission("batch", client),
-        silent=frozenset(silent),
-        failed=failed,
+        verdicts={number: verdict for number, verdict in verdicts.items() if verdict is not None},
     )
+
+
+def _verdict(conversation_id: str, simulation: Simulation) -> str | None:
+    """What the recordings of a conversation end with: an error's words, empty for silence; None: all is well."""
+    conversation = simulation.platform.conversations.find(conversation_id)
+    if conversation is None or conversation.shape.divisions <= simulation.hidden_divisions:
+        return ""
+    if not appeared(conversation, simulation):
+        return ""
+    fault = simulation.plan.for_conversation(conversation_id, conversation.index, ("nothing_comes", "batch_errors"))
+    if fault is not None:
+        return fault.message or ""
+    struck = simulation.plan.media_faults(conversation.index)
+    if "sensitive_recordings" in struck:
+        return ""
+    kind = unavailable(struck)
+    return None if kind is None else ERRORS[kind]
 
 
 def _status(batch: Batch, simulation: Simulation, base_url: str) -> dict[str, Any]:
@@ -162,24 +174,15 @@ def results_of(batch: Batch, simulation: Simulation, base_url: str) -> Iterator[
         yield {**result, "resultUrl": url, "contentType": outcome.content_type}
 
 
-def _found(batch: Batch, simulation: Simulation) -> Iterator[tuple[str, str | None, MediaFile | str]]:
-    """Conversation id, recording id, and a file or what went wrong."""
+def _found(batch: Batch, simulation: Simulation) -> Iterator[tuple[str, str, MediaFile | str]]:
+    """Conversation id, recording id, and a file or an error's words."""
     for number, (conversation_id, recording_id) in enumerate(batch.asked):
+        verdict = batch.verdicts.get(number)
         conversation = simulation.platform.conversations.find(conversation_id)
-        if conversation is None or number in batch.silent or conversation.shape.divisions <= batch.hidden:
-            continue
-        if number in batch.failed:
-            yield conversation_id, recording_id, batch.failed[number]
-            continue
-        struck = simulation.plan.media_faults(conversation.index)
-        if "sensitive_recordings" in struck:
+        if conversation is None or verdict == "":
             continue
         for media in conversation.recordings:
             if recording_id not in (None, media.recording_id):
                 continue
-            kind = unavailable(struck)
-            if kind is not None:
-                yield conversation_id, media.recording_id, ERRORS[kind]
-                continue
-            for file in originals(conversation, media):
-                yield conversation_id, media.recording_id, file
+            for outcome in originals(conversation, media) if verdict is None else (verdict,):
+                yield conversation_id, media.recording_id, outcome

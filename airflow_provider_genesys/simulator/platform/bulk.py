@@ -20,6 +20,7 @@ from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
 from airflow_provider_genesys.simulator.platform.delivery import deliver_later
 from airflow_provider_genesys.simulator.platform.filters import filter_of
+from airflow_provider_genesys.simulator.platform.media import appeared
 from airflow_provider_genesys.simulator.platform.paging import paged
 from airflow_provider_genesys.simulator.platform.reading import flag_of, interval_of
 from airflow_provider_genesys.simulator.platform.state import BulkJob, Export, user_id
@@ -194,6 +195,8 @@ def _contents(job: BulkJob, simulation: Simulation) -> Iterator[tuple[Conversati
     screens = job.query.get("includeScreenRecordings", True)
     for conversation in search.conversations(found.places(0, len(found))):
         if "sensitive_recordings" in simulation.plan.media_faults(conversation.index):
+            continue
+        if not appeared(conversation, simulation):
             continue
         yield conversation, tuple(each for each in conversation.recordings if screens or each.media != "screen")
 

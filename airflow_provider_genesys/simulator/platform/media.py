@@ -86,6 +86,12 @@ class MediaFile:
         return audio.recording(self.container, self.stem, self.media.size)
 
 
+def appeared(conversation: Conversation, simulation: Simulation) -> bool:
+    """Whether a conversation's recordings are there yet: that takes the platform a while after hang-up."""
+    lag = simulation.universe.recording_lag_seconds
+    return lag == 0 or simulation.clock() >= conversation.end_ms / 1000 + lag
+
+
 def originals(conversation: Conversation, media: Media) -> list[MediaFile]:
     """The files of a recording as the platform keeps it."""
     parts = [""] if media.results == 1 else [str(number) for number in range(media.results)]

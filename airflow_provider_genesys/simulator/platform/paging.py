@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -65,8 +64,7 @@ def _uris(request: web.Request, page: int, pages: int) -> Iterator[tuple[str, st
 
 def uri_of(request: web.Request, **changes: Any) -> str:
     """A request's path and query, with other parameters."""
-    query = {**request.query, **{name: str(value) for name, value in changes.items()}}
-    return f"{request.path}?{urlencode(query)}"
+    return str(request.rel_url.update_query({name: str(value) for name, value in changes.items()}))
 
 
 def paged(request: web.Request, entities: list[dict[str, Any]], most: int = 500) -> dict[str, Any]:

@@ -5,16 +5,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
 
 from airflow_provider_genesys.simulator.conversations import Conversation, Media
 from airflow_provider_genesys.simulator.errors import ApiError
-from airflow_provider_genesys.simulator.platform.media import ORIGINALS, STATES, MediaFile, unavailable, url_of
+from airflow_provider_genesys.simulator.platform.media import (
+    ORIGINALS,
+    STATES,
+    MediaFile,
+    appeared,
+    unavailable,
+    url_of,
+)
 from airflow_provider_genesys.simulator.platform.paging import cursor_at, cursor_of, uri_of
 from airflow_provider_genesys.simulator.platform.reading import number_of
 from airflow_provider_genesys.simulator.platform.search import EVERYTHING
+from airflow_provider_genesys.simulator.rules import MAX_VOLUME
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
 from airflow_provider_genesys.simulator.times import to_iso
 from airflow_provider_genesys.simulator.universe import MS_PER_DAY, identity
@@ -24,6 +33,8 @@ FORMATS = {"MP3": "mp3", "WAV": "wav", "OGG_OPUS": "ogg", "NONE": "ogg"}
 TRANSCODED_MS = 1_840
 KEPT_DAYS = 3_650
 MAX_WAIT_MS = 20_000
+# More conversations than any day has, for cursors that name a day and a place in it.
+_PER_DAY = 2 * MAX_VOLUME
 _TRANSCRIPTS = {"chat": "transcript", "email": "emailTranscript", "message": "messagingTranscript"}
 
 
@@ -74,21 +85,34 @@ async def retention(request: web.Request) -> web.Response:
         raise ApiError(400, "retentionThresholdDays is required")
     days = number_of(request.query["retentionThresholdDays"], "retentionThresholdDays", 1)
     size = number_of(request.query.get("pageSize"), "pageSize", 25, 500)
-    offset = cursor_of(request.query.get("cursor"))
     newest = int(simulation.clock() * 1000) - days * MS_PER_DAY
-    found = simulation.platform.search.started(
-        newest - (KEPT_DAYS - days) * MS_PER_DAY, newest, EVERYTHING, simulation.hidden_divisions
-    )
-    places = list(found.places(offset, offset + size, descending=True))
+    kept = _kept(simulation, newest, cursor_of(request.query.get("cursor")))
+    page = list(islice(kept, size + 1))
     entities = [
         _retention(conversation, media, simulation)
-        for conversation in simulation.platform.search.conversations(iter(places))
+        for _, conversation in page[:size]
         for media in _visible(conversation, simulation)
     ]
     answer: dict[str, Any] = {"entities": entities, "selfUri": request.path_qs}
-    if offset + len(places) < len(found):
-        answer["nextUri"] = uri_of(request, cursor=cursor_at(offset + len(places)))
+    if len(page) > size:
+        answer["nextUri"] = uri_of(request, cursor=cursor_at(page[size][0]))
     return web.json_response(answer)
+
+
+def _kept(simulation: Simulation, newest_ms: int, start: int) -> Iterator[tuple[int, Conversation]]:
+    """Conversations that started before a time, newest first, with where each is found again.
+
+    :param start: where to begin, as an earlier call has given it; 0: at the newest.
+    """
+    search, hidden = simulation.platform.search, simulation.hidden_divisions
+    ago, offset = divmod(start, _PER_DAY)
+    for days in range(ago, KEPT_DAYS):
+        day = newest_ms // MS_PER_DAY - days
+        end_ms = min((day + 1) * MS_PER_DAY, newest_ms)
+        found = search.started(day * MS_PER_DAY, end_ms, EVERYTHING, hidden)
+        places = found.places(offset, len(found), descending=True)
+        yield from enumerate(search.conversations(places), days * _PER_DAY + offset)
+        offset = 0
 
 
 def _conversation(request: web.Request, simulation: Simulation) -> Conversation:
@@ -119,7 +143,8 @@ def _transcoding_seconds(simulation: Simulation, conversation: Conversation, con
 
 def _visible(conversation: Conversation, simulation: Simulation) -> tuple[Media, ...]:
     struck = simulation.plan.media_faults(conversation.index)
-    return () if "sensitive_recordings" in struck else conversation.recordings
+    there = appeared(conversation, simulation) and "sensitive_recordings" not in struck
+    return conversation.recordings if there else ()
 
 
 def _recording(

@@ -46,20 +46,16 @@ class Batch:
     :param client: OAuth client that submitted it, and the only one to read it.
     :param asked: ``(conversation id, recording id)``; None is all recordings of the conversation.
     :param submitted_at: Unix time.
-    :param hidden: divisions that its client does not see.
     :param fault: what goes wrong with it.
-    :param silent: positions in ``asked`` for which nothing comes.
-    :param failed: positions in ``asked`` that end with an error, and its words.
+    :param verdicts: what the recordings at some positions of ``asked`` end with: an error's words, empty for silence.
     """
 
     batch_id: str
     client: str
     asked: tuple[tuple[str, str | None], ...]
     submitted_at: float
-    hidden: frozenset[int]
     fault: Fault | None
-    silent: frozenset[int]
-    failed: Mapping[int, str]
+    verdicts: Mapping[int, str]
 
 
 @dataclass(frozen=True, kw_only=True)

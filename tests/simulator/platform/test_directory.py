@@ -36,6 +36,9 @@ def test_what_has_a_name_is_listed_by_pages_and_by_id(
     asked = caller.get(path, id=[ids[1], ids[0]]).json()["entities"]
     assert {each["id"] for each in asked} == set(ids[:2])
     assert asked == caller.get(path, id=f"{ids[0]},{ids[1]}").json()["entities"]
+    narrowed = caller.get(path, id=list(ids[:3]), pageSize=2).json()
+    rest = caller.get(narrowed["nextUri"]).json()
+    assert [each["id"] for each in rest["entities"]] == [ids[2]]
     if names is not None:
         assert [each["name"] for each in caller.get(path, name=f"{names[0][:3]}*").json()["entities"]] == [names[0]]
 

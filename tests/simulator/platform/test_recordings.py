@@ -146,14 +146,43 @@ def test_an_error_in_place_of_media(simulate: Simulate, calling: Calling, kind: 
     assert right.content.startswith(b"OggS")
 
 
-def test_retention_is_paged_by_cursor_from_the_newest(simulate: Simulate, calling: Calling, clock: Clock) -> None:
-    simulator = simulate(calls_per_day=9)
-    caller = calling(simulator)
-    path = "/api/v2/recordings/retention/query"
-    first = caller.get(path, retentionThresholdDays=1, pageSize=5).json()
-    second = caller.get(first["nextUri"]).json()
-    ids = [each["recordingId"] for page in (first, second) for each in page["entities"]]
-    assert len(ids) == len(set(ids)) > 5
-    created = [each["creationTime"] for each in first["entities"]]
-    assert max(created) < "2024-05-01"
-    assert caller.get(path).status_code == 400
+def test_recordings_appear_a_while_after_the_conversations_end(
+    simulate: Simulate, calling: Calling, clock: Clock
+) -> None:
+    clock.now = 1_714_600_000.0 + 86_400
+    simulator = simulate(calls_per_day=60, recording_lag_seconds=48 * 3600)
+    caller, conversation = calling(simulator), call(simulator)
+    order = {"batchDownloadRequestList": [{"conversationId": conversation.conversation_id}]}
+    counts = []
+    for _ in range(2):
+        batch = caller.post("/api/v2/recording/batchrequests", order).json()
+        clock.tick(2)
+        results = caller.get(batch["selfUri"]).json()["results"]
+        counts.append((len(results) > 0, len(recordings(caller, conversation).json()) > 0))
+        clock.now = conversation.end_ms / 1000 + 48 * 3600
+        caller = calling(simulator)
+    assert counts == [(False, False), (True, True)]
+
+
+def test_retention_is_paged_by_cursor_from_the_newest(simulate: Simulate, calling: Calling) -> None:
+    caller = calling(simulate(calls_per_day=9))
+    path = "/api/v2/recordings/retention/query?retentionThresholdDays=1&pageSize=7"
+    recorded: list[dict[str, Any]] = []
+    for _ in range(6):
+        page = caller.get(path).json()
+        recorded += page["entities"]
+        path = page["nextUri"]
+    ids = [each["recordingId"] for each in recorded]
+    assert len(ids) == len(set(ids)) > 30
+    days = [each["creationTime"][:10] for each in recorded]
+    assert days == sorted(days, reverse=True)
+    assert "2024-04-30" in days
+    assert min(days) < "2024-04-28"
+    assert caller.get("/api/v2/recordings/retention/query").status_code == 400
+
+
+def test_retention_ends_where_nothing_is_kept(simulate: Simulate, calling: Calling) -> None:
+    caller = calling(simulate(calls_per_day=0))
+    answer = caller.get("/api/v2/recordings/retention/query", retentionThresholdDays=1).json()
+    assert answer["entities"] == []
+    assert "nextUri" not in answer
