@@ -28,7 +28,7 @@ _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "media_format": (
         None,
         {"type": ["null", "string"], "enum": [None, "mp3", "wav", "original"]},
-        "What recordings are converted to; null is the API's default: mp3 with `guide`, original with `batch`",
+        "What recordings are converted to; null is the API's default: mp3 with `guide`, else original",
     ),
     "media": (
         ["audio"],
@@ -48,7 +48,7 @@ _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "filters": (
         {},
         {"type": "object"},
-        "With `guide` merged into the request's `filter`; with `batch` any of `queueId`, `userId`, `divisionId`, "
+        "With `guide` merged into the request's `filter`; else any of `queueId`, `userId`, `divisionId`, "
         "`direction`, `wrapUpCode` and `minDurationSeconds`",
     ),
     "poll_interval": (

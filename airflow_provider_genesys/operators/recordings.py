@@ -50,10 +50,10 @@ class _SelectingOperator(ExportOperator):
     """A step that says what is selected.
 
     :param media_format: ``mp3``, ``wav`` or ``original``; without one the default of the connection's API, which is mp3
-        for ``guide`` and original for ``batch`` (templated).
-    :param filters: a JSON object, or its text: with ``guide`` merged into the job's ``filter``; with ``batch`` any of
+        for ``guide`` and original for the others (templated).
+    :param filters: a JSON object, or its text: with ``guide`` merged into the job's ``filter``; else any of
         ``queueId``, ``userId``, ``divisionId``, ``direction``, ``wrapUpCode``, ``minDurationSeconds`` (templated).
-    :param media: with ``batch``, one or several of ``audio``, ``screen``, ``chat``, ``email``, ``message`` (templated).
+    :param media: with the others, any of ``audio``, ``screen``, ``chat``, ``email``, ``message`` (templated).
     """
 
     template_fields: Sequence[str] = (*ExportOperator.template_fields, "media_format", "filters", "media")
