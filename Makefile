@@ -5,9 +5,11 @@ PYTHON ?= python3
 AIRFLOW3 := .venv/bin
 AIRFLOW2 := .venv-airflow2/bin
 PYTEST_ARGS ?=
+ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check bench servers constraints clean
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check bench bench-transfer \
+	servers constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,11 +23,11 @@ install-airflow2: .venv-airflow2/installed ## Build .venv-airflow2 with Airflow 
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install --quiet "pip>=25.1"
 	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt \
-		--group test --group check --editable ".[simulator,postgres,mysql,redis,parquet]" \
+		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet]" \
 		--requirement constraints/airflow$(LINE).in
 	touch $@
 
-servers: ## Install the servers that tests start: Redis and MariaDB by apt-get, dynalite by npm
+servers: ## Install the servers that tests start: Redis and MariaDB by apt-get, dynalite and Azurite by npm
 	PYTHON=$(PYTHON) dev/servers.sh
 
 demo: install ## Export one day from the simulator into ./archive
@@ -51,9 +53,18 @@ check: install ## Lint and types
 	$(AIRFLOW3)/ruff format --check .
 	$(AIRFLOW3)/mypy
 
-bench: install servers ## Print the benchmarks: claims of the ledgers, polls against the guide's schedule
+bench: install servers ## Print the benchmarks: claims of the ledgers, polls, and the transfer beside other ways
 	$(AIRFLOW3)/python -m dev.bench_ledger
 	$(AIRFLOW3)/python -m dev.bench_polling
+	$(MAKE) bench-transfer ARGS="--rounds 2"
+
+bench-transfer: .venv/installed-bench ## Print the benchmark of the transfer alone (ARGS=--quick: a smaller one)
+	PYTHON=$(PYTHON) dev/servers.sh bench
+	$(AIRFLOW3)/python -m dev.bench_transfer $(ARGS)
+
+.venv/installed-bench: .venv/installed
+	$(AIRFLOW3)/python -m pip install --quiet --constraint constraints/airflow3.txt --group bench
+	touch $@
 
 constraints: install ## Pin the newest versions of everything, for both lines
 	$(AIRFLOW3)/python dev/constraints.py

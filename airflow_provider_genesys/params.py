@@ -17,8 +17,8 @@ PREFIX = "GENESYS_EXPORT_"
 _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "destination": (
         "file:///tmp/genesys-archive",
-        {"type": "string", "pattern": r"^(s3|file)://.+"},
-        "The archive's URI: `s3://conn_id@bucket/prefix` or `file:///path`",
+        {"type": "string", "pattern": r"^(s3|gs|abfs|file)://.+"},
+        "The archive's URI: `s3://conn_id@bucket/prefix`, the same with `gs://` or `abfs://`, or `file:///path`",
     ),
     "key_template": (
         DEFAULT_KEY_TEMPLATE,

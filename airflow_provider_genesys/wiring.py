@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -297,7 +298,45 @@ def _s3_store(destination: Destination, connections: int) -> Store:
     return S3Store(hook.get_conn(), destination.place, destination.prefix, upload_args)
 
 
-_STORES: dict[str, Callable[[Destination, int], Store]] = {"file": _file_store, "s3": _s3_store}
+def _gcs_store(destination: Destination, connections: int) -> Store:
+    with _extra("gcs", destination):
+        from airflow.providers.google.cloud.hooks.gcs import GCSHook
+
+        from airflow_provider_genesys.archive.stores.gcs import GcsStore, sized
+
+    hook = GCSHook(gcp_conn_id=destination.conn_id or GCSHook.default_conn_name)
+    return GcsStore(sized(hook.get_conn(), connections), destination.place, destination.prefix)
+
+
+def _azure_store(destination: Destination, connections: int) -> Store:
+    with _extra("azure", destination):
+        from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
+
+        from airflow_provider_genesys.archive.stores.azure import AzureStore, container_client
+
+    hook = WasbHook(wasb_conn_id=destination.conn_id or WasbHook.default_conn_name)
+    options = hook.get_connection(hook.conn_id).extra_dejson
+    return AzureStore(container_client(hook.get_conn(), destination.place, connections, options), destination.prefix)
+
+
+@contextmanager
+def _extra(name: str, destination: Destination) -> Iterator[None]:
+    """Tell what is to be installed where an import of an extra's libraries fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise InvalidInput(
+            f"a destination {destination.scheme}://… needs the extra [{name}]: pip install "
+            f"'airflow-provider-genesys[{name}]' ({error})"
+        ) from error
+
+
+_STORES: dict[str, Callable[[Destination, int], Store]] = {
+    "file": _file_store,
+    "s3": _s3_store,
+    "gs": _gcs_store,
+    "abfs": _azure_store,
+}
 """What makes a store of a destination and the number of threads that use it."""
 
 

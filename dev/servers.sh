@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the servers that the tests and benchmarks start: Redis and MariaDB from Debian's packages, dynalite from npm.
+# Installs the servers that the tests start: Redis and MariaDB from Debian's packages, dynalite and Azurite from npm.
+# With the argument `bench`: nginx and aria2 instead, for make bench-transfer.
 # Where they are there already it does nothing, and needs no rights. A service that a package starts is not used: the
 # tests' servers have ports, data and passwords of their own.
 set -euo pipefail
@@ -9,9 +10,14 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 python=${PYTHON:-python3}
 
 missing=()
-command -v redis-server >/dev/null || missing+=(redis-server)
-command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || missing+=(mariadb-server)
-command -v npm >/dev/null && command -v node >/dev/null || missing+=(nodejs npm)
+if [ "${1:-}" = bench ]; then
+    command -v nginx >/dev/null || missing+=(nginx)
+    command -v aria2c >/dev/null || missing+=(aria2)
+else
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || missing+=(mariadb-server)
+    command -v npm >/dev/null && command -v node >/dev/null || missing+=(nodejs npm)
+fi
 
 if ((${#missing[@]})); then
     if ! command -v apt-get >/dev/null; then
@@ -36,4 +42,4 @@ if ((${#missing[@]})); then
     rm "$log"
 fi
 
-"$python" -c 'from tests.servers.dynalite import installed; installed()'
+[ "${1:-}" = bench ] || "$python" -m tests.servers.npm

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.servers.azurite import AzuriteServer, azurite_server
 from tests.servers.dynalite import DynaliteServer, dynalite_server
+from tests.servers.gcs import GcsServer, gcs_server
 from tests.servers.mariadb import MariadbServer, mariadb_server
 from tests.servers.postgres import PostgresServer, postgres_server
 from tests.servers.redis import RedisServer, redis_server
@@ -72,5 +74,21 @@ def dynalite() -> Iterator[DynaliteServer]:
 def seaweed() -> Iterator[SeaweedServer]:
     """A real S3-compatible store, one for the run, with a bucket ``calls``."""
     with seaweedfs_server() as server:
+        server.create_bucket("calls")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[AzuriteServer]:
+    """An Azure Blob Storage that a test can have, one for the run, with a container ``calls``."""
+    with azurite_server() as server:
+        server.create_container("calls")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[GcsServer]:
+    """A Google Cloud Storage that a test can have, one for the run, with a bucket ``calls``."""
+    with gcs_server() as server:
         server.create_bucket("calls")
         yield server

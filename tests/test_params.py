@@ -40,6 +40,8 @@ def test_every_param_says_what_it_is_for() -> None:
     [
         ("destination", "s3://aws_archive@calls/genesys", "s3://aws_archive@calls/genesys"),
         ("key_template", "calls/{date}/{recording_id}.{ext}", "calls/{date}/{recording_id}.{ext}"),
+        ("destination", "gs://calls", "gs://calls"),
+        ("destination", "abfs://wasb_archive@calls/genesys", "abfs://wasb_archive@calls/genesys"),
         ("media_format", "wav", "wav"),
         ("media_format", "original", "original"),
         ("media_format", "", None),

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+from airflow_provider_genesys.archive.stores.azure import AzureStore
 from airflow_provider_genesys.archive.stores.file import FileStore
+from airflow_provider_genesys.archive.stores.gcs import GcsStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, Passing
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.wiring import Destination, coordinator, coordinator_for_trigger
 from tests.rig import DAY, SECRET, Rig, rig
+from tests.servers.azurite import ACCOUNT, AzuriteServer
+from tests.servers.gcs import GcsServer
 from tests.servers.postgres import PostgresServer, postgres_server
 
 __all__ = ["rig"]
@@ -53,6 +58,8 @@ def defined(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         ("s3://aws-archive.eu@my.bucket/p", Destination("s3", "aws-archive.eu", "my.bucket", "p")),
         ("s3://Calls/Prefix", Destination("s3", "", "Calls", "Prefix")),
         ("S3://calls/p", Destination("s3", "", "calls", "p")),
+        ("gs://my_gcp@calls/p", Destination("gs", "my_gcp", "calls", "p")),
+        ("abfs://calls/p", Destination("abfs", "", "calls", "p")),
     ],
 )
 def test_a_destination_is_read(uri: str, destination: Destination) -> None:
@@ -65,7 +72,7 @@ def test_a_destination_is_read(uri: str, destination: Destination) -> None:
         ("", "has the scheme ''"),
         ("/var/archive", "has the scheme ''"),
         ("calls/genesys", "has the scheme ''"),
-        ("ftp://host/path", "has the scheme 'ftp': use one of file://, s3://"),
+        ("ftp://host/path", "has the scheme 'ftp': use one of file://, s3://, gs://, abfs://"),
         ("az://container/path", "has the scheme 'az'"),
         ("s3://", "names no bucket"),
         ("s3:///prefix", "names no bucket"),
@@ -74,6 +81,8 @@ def test_a_destination_is_read(uri: str, destination: Destination) -> None:
         ("file:///", "an absolute path"),
         ("file://archive/path", "an absolute path"),
         ("file:relative", "an absolute path"),
+        ("gs://", "names no bucket"),
+        ("abfs://wasb@/prefix", "names no bucket"),
         ("s3://user:secret@calls/p", "no password, no query"),
         ("s3://calls/p?secret=1", "no password, no query"),
         ("s3://calls/p#secret", "no password, no query"),
@@ -127,6 +136,57 @@ def test_options_of_s3_are_refused_where_they_mean_nothing(rig: Callable[..., Ri
         _wired(destination=tmp_path.as_uri(), upload_args={"StorageClass": "GLACIER_IR"})
     with pytest.raises(InvalidInput, match=r"upload_args has 'storageclass'; known are ACL"):
         _wired(destination="s3://calls", upload_args={"storageclass": "GLACIER_IR"})
+
+
+def test_a_gs_destination_takes_its_airflow_connection(
+    rig: Callable[..., Rig], defined: Callable[..., None], monkeypatch: pytest.MonkeyPatch, gcs: GcsServer
+) -> None:
+    rig()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.endpoint)
+    for uri, conn_id in (("gs://calls/p", "google_cloud_default"), ("gs://mine@calls/p", "mine")):
+        defined(conn_id, conn_type="google_cloud_platform", extra={"is_anonymous": True, "project": conn_id})
+        archive: Any = _wired(destination=uri, concurrency=23).archive
+        assert isinstance(archive._store, GcsStore)
+        assert archive.destination == "gs://calls/p"
+        assert archive._store.find("nothing") is None
+        assert archive._store._client.project == conn_id
+        connections = archive._store._client._http.get_adapter("https://storage")._pool_maxsize
+        assert connections == 33, "23 recordings, and 10 parts"
+
+
+def test_an_abfs_destination_takes_its_airflow_connection(
+    rig: Callable[..., Rig], defined: Callable[..., None], azurite: AzuriteServer
+) -> None:
+    rig()
+    string = {"connection_string": azurite.connection_string, "connection_verify": True}
+    shared_key = {"conn_type": "wasb", "host": azurite.endpoint, "login": ACCOUNT, "password": azurite.account_key}
+    for uri, conn_id, connection in (
+        ("abfs://calls/p", "wasb_default", {"conn_type": "wasb", "extra": string}),
+        ("abfs://mine@calls/p", "mine", shared_key),
+    ):
+        defined(conn_id, **connection)
+        archive: Any = _wired(destination=uri).archive
+        assert isinstance(archive._store, AzureStore)
+        assert archive.destination == f"{azurite.endpoint}/calls/p"
+        assert archive._store.find("nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "module", "extra"),
+    [
+        ("gs://calls", "airflow.providers.google.cloud.hooks.gcs", "gcs"),
+        ("abfs://calls", "airflow.providers.microsoft.azure.hooks.wasb", "azure"),
+        ("gs://calls", "google_crc32c", "gcs"),
+    ],
+)
+def test_a_store_without_its_libraries_names_the_extra(
+    rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, uri: str, module: str, extra: str
+) -> None:
+    rig()
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "airflow_provider_genesys.archive.stores.gcs", raising=False)
+    with pytest.raises(InvalidInput, match=rf"needs the extra \[{extra}\]: pip install"):
+        _wired(destination=uri)
 
 
 def test_a_step_may_do_without_a_destination(rig: Callable[..., Rig]) -> None:

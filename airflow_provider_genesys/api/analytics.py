@@ -107,6 +107,11 @@ class Analytics:
         """
         return {one.conversation_id: one for one in map(_conversation, self._results(query_of(request)))}
 
+    def glance(self, request: ExportRequest) -> tuple[int, list[Conversation]]:
+        """How many recorded conversations a query finds, and the first hundred of them: one request."""
+        answer = self._query(query_of(request), 1)
+        return self._hits(answer), [_conversation(one) for one in _conversations(answer)]
+
     def _wanted(self, request: ExportRequest) -> Iterator[Conversation]:
         return (one for one in map(_conversation, self._searched(request)) if is_wanted(one, request))
 

@@ -118,16 +118,16 @@ class BatchApi(ExportApi):
         :raises ExportError: for the first that is refused, with the permission that it needs.
         """
         end = datetime.fromtimestamp(self._clock(), UTC)
-        window = ExportWindow(end - timedelta(hours=1), end)
-        found = self._analytics.recorded(self.checked(ExportRequest(organisation, window, "")))
-        divisions = {division for one in found.values() for division in one.divisions}
+        window = ExportWindow(end - timedelta(days=1), end)
+        hits, shown = self._analytics.glance(self.checked(ExportRequest(organisation, window, "")))
+        divisions = {division for one in shown for division in one.divisions}
         until = datetime.fromtimestamp(self.available_until(), UTC)
         self._batches.probe()
         minutes = (self._settings.batch_url_seconds / 60, self._settings.playback_url_seconds / 60)
         return (
-            f"{len(found)} recorded conversations in the last hour, in {len(divisions)} divisions; analytics reaches "
-            f"to {until:%Y-%m-%d %H:%M} UTC; batch requests may be read; URLs live {minutes[0]:.0f} minutes "
-            f"({minutes[1]:.0f} for mp3 and wav)"
+            f"{hits} recorded conversations yesterday and today, the first of them in {len(divisions)} divisions; "
+            f"analytics reaches to {until:%Y-%m-%d %H:%M} UTC; batch requests may be read; URLs live "
+            f"{minutes[0]:.0f} minutes ({minutes[1]:.0f} for mp3 and wav)"
         )
 
     def _route(self, request: ExportRequest) -> _Route:

@@ -168,13 +168,13 @@ class BulkApi(ExportApi):
         """
         name = active_integration(self._client, self._integration_id)
         end = datetime.fromtimestamp(self._clock(), UTC)
-        window = ExportWindow(end - timedelta(hours=1), end)
-        recorded = len(self._analytics.recorded(self.checked(ExportRequest(organisation, window, ""))))
+        window = ExportWindow(end - timedelta(days=1), end)
+        hits, _ = self._analytics.glance(self.checked(ExportRequest(organisation, window, "")))
         until = datetime.fromtimestamp(self.available_until(), UTC)
         busy = self._jobs.busy()
         self._jobs.probe()
         return (
-            f"{recorded} recorded conversations in the last hour; analytics reaches to {until:%Y-%m-%d %H:%M} UTC; the "
+            f"{hits} recorded conversations yesterday and today; analytics reaches to {until:%Y-%m-%d %H:%M} UTC; the "
             f"integration {name!r} is active; {busy} of {SLOTS} bulk jobs are under way, and jobs may be read, started "
             "and discarded (whether one may be made is seen from the first)"
         )

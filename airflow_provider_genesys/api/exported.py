@@ -13,17 +13,11 @@ from typing import Any
 
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.errors import ApiRefused, Call
+from airflow_provider_genesys.api.media import GONE
 from airflow_provider_genesys.export.errors import Passing
 from airflow_provider_genesys.export.model import Recording
 
 METADATA = Call("GET", "/api/v2/conversations/{conversation_id}/recordingmetadata", "Recording > Recording > View")
-
-_STATES = {
-    "ARCHIVED": "the recording is archived at Genesys Cloud and must be restored there first",
-    "RESTORING": "the recording is being restored at Genesys Cloud",
-    "DELETED": "the recording was deleted at Genesys Cloud",
-    "ERROR": "Genesys Cloud could not provide the recording",
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def _reason(entry: Mapping[str, Any], since: float) -> str | None:
     at = _epoch(exported)
     if at is not None and at < since:
         return f"it was exported before, on {exported}, and Genesys Cloud exports nothing twice"
-    return _STATES.get(str(entry.get("fileState") or "").upper()) if at is None else None
+    return GONE.get(str(entry.get("fileState") or "").upper()) if at is None else None
 
 
 def _epoch(text: str) -> float | None:

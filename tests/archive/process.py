@@ -13,36 +13,23 @@ from typing import Any
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.stores import Store
-from airflow_provider_genesys.archive.stores.file import FileStore
-from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.model import ExportWindow, Recording
-from tests.archive.sites import FileSite, S3Site, Site
-from tests.servers.seaweedfs import SeaweedServer
+from tests.archive.sites import OPENERS, Site
 
 DAY = ExportWindow(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC))
 
 
 def arguments(site: Site, urls: dict[str, str] | None = None, manifest: str | None = None) -> list[str]:
     """The command that fetches recordings, or a manifest, into a site."""
-    if isinstance(site, S3Site):
-        server = {name: getattr(site.server, name) for name in ("port", "pid", "access_key", "secret_key")}
-        place: dict[str, Any] = {"server": server, "bucket": site.bucket, "prefix": site.prefix}
-    elif isinstance(site, FileSite):
-        place = {"root": str(site.root)}
-    return [
-        sys.executable,
-        "-m",
-        "tests.archive.process",
-        json.dumps({"place": place, "urls": urls, "manifest": manifest}),
-    ]
+    task = {"place": site.place(), "urls": urls, "manifest": manifest}
+    return [sys.executable, "-m", "tests.archive.process", json.dumps(task)]
 
 
 def store_at(place: dict[str, Any]) -> Store:
-    if "root" in place:
-        return FileStore(Path(place["root"]))
-    client = SeaweedServer(**place["server"]).client()
-    client.list_buckets()  # loads what every client loads once
-    return S3Store(client, place["bucket"], place["prefix"])
+    """A store at what :meth:`~tests.archive.sites.Site.place` tells of it; it has loaded what each loads once."""
+    store = OPENERS[place["scheme"]](place)
+    store.find("nothing")
+    return store
 
 
 def peak_memory() -> int:

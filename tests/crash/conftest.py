@@ -37,7 +37,7 @@ def new_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
             seaweed = request.getfixturevalue("seaweed") if archive == "s3" else None
             proxy = stack.enter_context(holding_proxy(seaweed.port)) if seaweed else None
             address = ADDRESSES[ledger](request)
-            site = SITES[archive](tmp_path, seaweed)
+            site = SITES[archive](request, tmp_path)
             return stack.enter_context(ending(World(simulator, address, site, tmp_path, proxy)))
 
         yield build

@@ -69,7 +69,7 @@ class Run:
     :param name: its orchestrators are named after it in the ledger.
     :param url: the simulator's.
     :param ledger: the ledger's address.
-    :param place: the archive's, see :func:`tests.archive.process.store_at`.
+    :param place: the archive's, see :meth:`tests.archive.sites.Site.place`.
     :param log: the file to write the log to.
     :param most_recordings: of one job.
     :param at_a_time: windows.

@@ -21,7 +21,7 @@ from airflow_provider_genesys.export.model import Entry, ExportWindow
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.simulator import Simulator
 from airflow_provider_genesys.simulator.audio import recording
-from tests.archive.sites import FileSite, S3Site, Site
+from tests.archive.sites import Site
 from tests.crash.driver import Run, begin
 from tests.ledger.backends import open_ledger
 from tests.servers.holding_proxy import HoldingProxy
@@ -127,18 +127,7 @@ class World:
 
     @property
     def _place(self) -> dict[str, Any]:
-        if isinstance(self.site, FileSite):
-            return {"root": str(self.site.root)}
-        assert isinstance(self.site, S3Site)
-        assert self.proxy
-        server = self.site.server
-        seaweed = {
-            "port": self.proxy.port,
-            "pid": server.pid,
-            "access_key": server.access_key,
-            "secret_key": server.secret_key,
-        }
-        return {"server": seaweed, "bucket": self.site.bucket, "prefix": self.site.prefix}
+        return self.site.place(self.proxy.port if self.proxy else None)
 
 
 def kill(process: BaseProcess) -> None:

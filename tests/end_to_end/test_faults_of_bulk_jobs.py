@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_genesys.simulator import Fault
-from tests.end_to_end.stage import Stage, assert_archive_is_whole, assert_receipts_are_true
+from tests.end_to_end.stage import Stage, assert_archive_is_whole
 from tests.end_to_end.ways import BULK
 
 HEALED = [
@@ -25,10 +25,6 @@ HEALED = [
     (Fault("forbidden", route="queues", times=None), 1),
 ]
 
-UNAVAILABLE = [
-    (Fault("failed_exports", every=4, times=None), "failed to export it"),
-]
-
 
 @pytest.mark.parametrize(("fault", "jobs"), HEALED, ids=lambda value: getattr(value, "kind", ""))
 def test_is_healed(stage: Callable[..., Stage], fault: Fault, jobs: int) -> None:
@@ -39,33 +35,6 @@ def test_is_healed(stage: Callable[..., Stage], fault: Fault, jobs: int) -> None
 
     assert_archive_is_whole(world)
     assert world.jobs == jobs, "not one surplus job; without an estimate a day is cut in four"
-
-
-@pytest.mark.parametrize(("fault", "words"), UNAVAILABLE, ids=lambda value: getattr(value, "kind", ""))
-def test_what_the_platform_can_not_export_is_reported_in_words(
-    stage: Callable[..., Stage], fault: Fault, words: str
-) -> None:
-    world = stage(BULK, volumes={"2024-05-01": 24})
-    world.fail(fault)
-
-    assert world.run() == "success"
-
-    assert_receipts_are_true(world)
-    report = world.report()
-    assert report["unavailable"] > 0
-    assert (report["expected"], report["complete"]) == (report["archived"] + report["unavailable"], True)
-    assert all(words in line["reason"] for line in world.receipts() if line["status"] == "unavailable")
-
-
-def test_sensitive_recordings_that_are_silently_left_out_fail_the_day(stage: Callable[..., Stage]) -> None:
-    world = stage(BULK, volumes={"2024-05-01": 24})
-    world.fail(Fault("sensitive_recordings", every=4, times=None))
-
-    assert world.run() == "failed"
-
-    assert_receipts_are_true(world)
-    missing = [line for line in world.receipts() if line["status"] == "missing"]
-    assert len(missing) == world.report()["failed"] == 6
 
 
 @pytest.mark.parametrize("route", ["bulk_submit", "bulk_execute", "bulk_poll"])

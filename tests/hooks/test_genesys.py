@@ -286,7 +286,7 @@ def test_a_missing_permission_is_named(hook_of: HookOf, simulator: Simulator) ->
 def test_the_published_api_says_what_it_answers(hook_of: HookOf, simulator: Simulator) -> None:
     is_good, said = hook_of({"export_api": "batch"}, host=simulator.url).test_connection()
     assert is_good, said
-    assert "recorded conversations in the last hour" in said
+    assert "recorded conversations yesterday and today, the first of them in 3 divisions; analytics reaches" in said
     assert "batch requests may be read; URLs live 60 minutes (60 for mp3 and wav)" in said
     assert simulator.stats.batches == 0
 

