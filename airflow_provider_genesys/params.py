@@ -48,7 +48,7 @@ _PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "filters": (
         {},
         {"type": "object"},
-        "With `guide` merged into the request's `filter`; with `batch` any of `queueId`, `userId`, `divisionId`, "
+        "With `guide` merged into the request's `filter`; else any of `queueId`, `userId`, `divisionId`, "
         "`direction`, `wrapUpCode` and `minDurationSeconds`",
     ),
     "poll_interval": (

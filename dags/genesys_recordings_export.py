@@ -62,11 +62,11 @@ with DAG(
         "poll_interval": "{{ params.poll_interval }}",
         "max_poll_interval": "{{ params.max_poll_interval }}",
         "lease_seconds": "{{ params.lease_seconds }}",
+        "max_recordings_per_job": "{{ params.max_recordings_per_job }}",
     },
 ):
     plan = PlanExportOperator(
         task_id="plan_windows",
-        max_recordings_per_job="{{ params.max_recordings_per_job }}",
         settle_minutes="{{ params.settle_minutes }}",
         force=FORCE,
         **INTERVAL,

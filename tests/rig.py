@@ -79,10 +79,13 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Rig]]:
-    """Builds a test's rig from what its universe has of its own."""
+    """Builds a test's rig from what its universe has of its own.
+
+    Built with ``extra``, the organisation's connection has that, too.
+    """
     with ExitStack() as running:
 
-        def build(**universe: Any) -> Rig:
+        def build(extra: dict[str, Any] | None = None, **universe: Any) -> Rig:
             simulator = running.enter_context(Simulator(Universe(**{**WORLD, **universe})))
             organisation = {
                 "conn_type": "genesys",
@@ -93,6 +96,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
                     "allow_private_downloads": True,
                     "polls_per_minute": 60_000,
                     "requests_per_minute": 600_000,
+                    **(extra or {}),
                 },
             }
             ledger = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}

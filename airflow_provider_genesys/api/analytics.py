@@ -101,13 +101,19 @@ class Analytics:
             logger.info("%d conversations of %s were recorded", len(conversations), window)
         return conversations
 
+    def active(self, request: ExportRequest) -> dict[str, Conversation]:
+        """The conversations that were going on in a window, by id: those that a job finds that is given the request's
+        query, whether it looks for details or exports recordings.
+        """
+        return {one.conversation_id: one for one in map(_conversation, self._results(query_of(request)))}
+
     def glance(self, request: ExportRequest) -> tuple[int, list[Conversation]]:
         """How many recorded conversations a query finds, and the first hundred of them: one request."""
         answer = self._query(query_of(request), 1)
         return self._hits(answer), [_conversation(one) for one in _conversations(answer)]
 
     def _wanted(self, request: ExportRequest) -> Iterator[Conversation]:
-        return (one for one in map(_conversation, self._searched(request)) if _is_wanted(one, request))
+        return (one for one in map(_conversation, self._searched(request)) if is_wanted(one, request))
 
     def _searched(self, request: ExportRequest) -> Iterator[Any]:
         query = query_of(request)
@@ -182,7 +188,7 @@ def _conversation(answer: Any) -> Conversation:
         raise Passing(f"analytics gave a conversation that can't be read: {error}") from None
 
 
-def _is_wanted(one: Conversation, request: ExportRequest) -> bool:
+def is_wanted(one: Conversation, request: ExportRequest) -> bool:
     """Whether a conversation that was found is one of the request's: what was asked of the platform, held once more."""
     start, end = request.window.start.timestamp(), request.window.end.timestamp()
     lasted = math.inf if one.end is None else one.end - one.start

@@ -23,6 +23,7 @@ from airflow_provider_genesys.api.settings import RecordingSettings
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.model import AUDIO, AUTO, ExportJob, ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.planning import check_availability
+from airflow_provider_genesys.export.ports import ExportApi
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class _Route(Protocol):
     def job(self, request: ExportRequest, job_id: str) -> ExportJob: ...
 
 
-class BatchApi:
+class BatchApi(ExportApi):
     """Batch requests and conversations' recordings behind the domain's ``ExportApi``.
 
     :param include_numbers: whether manifests have callers' and called numbers in full.

@@ -62,6 +62,9 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+_Kind = type[dict[Any, Any] | list[Any] | None]
+"""What an answer's JSON is; none at all is of no interest."""
+
 _tokens: dict[str, _Token] = {}
 _login = threading.Lock()
 
@@ -133,6 +136,10 @@ class GenesysClient:
         answer: list[Any] | None = self._made(call, ids, params, None, list)
         return answer
 
+    def tell(self, call: Call, *, ids: Mapping[str, str], body: Mapping[str, Any] | None = None) -> None:
+        """Make a call whose answer is of no interest, and may be empty; errors are those of :meth:`call`."""
+        self._made(call, ids, None, body, type(None))
+
     def login(self) -> None:
         """Get a token, kept for its life and shared by all clients of this process.
 
@@ -140,16 +147,14 @@ class GenesysClient:
         """
         self._retrying.copy()(self._token)
 
-    def _made(
-        self, call: Call, ids: Mapping[str, str] | None, params: Any, body: Any, kind: type[dict[Any, Any] | list[Any]]
-    ) -> Any:
+    def _made(self, call: Call, ids: Mapping[str, str] | None, params: Any, body: Any, kind: _Kind) -> Any:
         safe = {name: quote(value, safe="") for name, value in (ids or {}).items()}
         url = self.settings.hosts.api_url + call.path.format(**safe)
         if not call.repeatable:
             return self._once(call, url, params, body, kind)
         return self._retrying.copy()(self._once, call, url, params, body, kind)
 
-    def _once(self, call: Call, url: str, params: Any, body: Any, kind: type[dict[Any, Any] | list[Any]]) -> Any:
+    def _once(self, call: Call, url: str, params: Any, body: Any, kind: _Kind) -> Any:
         token = self._token()
         self._before_request()
         response = self._send(call, url, token, params, body)
@@ -158,7 +163,7 @@ class GenesysClient:
             response = self._send(call, url, self._token(refused=token), params, body)
         if response.status_code >= 300:
             raise error_of(call, response)
-        if response.status_code == 202 and kind is list:
+        if kind is type(None) or (response.status_code == 202 and kind is list):
             return None
         try:
             answer = response.json()

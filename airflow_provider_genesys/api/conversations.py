@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.errors import ApiRefused, Call
+from airflow_provider_genesys.api.media import GONE
 from airflow_provider_genesys.api.settings import RecordingSettings
 from airflow_provider_genesys.api.urls import end_of
 from airflow_provider_genesys.export.errors import Passing
@@ -24,13 +25,6 @@ RECORDINGS = Call("GET", "/api/v2/conversations/{conversation_id}/recordings", "
 
 MAX_WAIT_MS = 1000
 """How long the platform may wait for a transcoding before it answers that it isn't done."""
-
-_STATES = {
-    "ARCHIVED": "the recording is archived at Genesys Cloud and must be restored there first",
-    "RESTORING": "the recording is being restored at Genesys Cloud",
-    "DELETED": "the recording was deleted at Genesys Cloud",
-    "ERROR": "Genesys Cloud could not provide the recording",
-}
 
 
 @dataclass(frozen=True)
@@ -108,8 +102,8 @@ def _files(entry: Any, conversation_id: str) -> list[Recording] | None:
     if str(entry.get("media") or "audio") != "audio":
         return []
     recording_id, state = str(entry["id"]), str(entry.get("fileState") or "").upper()
-    if state in _STATES:
-        return [Recording(recording_id, None, reason=_STATES[state], conversation_id=conversation_id)]
+    if state in GONE:
+        return [Recording(recording_id, None, reason=GONE[state], conversation_id=conversation_id)]
     urls = dict(_urls(entry))
     if not urls and state == "UPLOADING":
         return None

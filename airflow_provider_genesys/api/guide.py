@@ -21,6 +21,7 @@ from airflow_provider_genesys.export.model import (
     Organisation,
     Recording,
 )
+from airflow_provider_genesys.export.ports import ExportApi
 
 VOLUME = Call("GET", "/api/v2/recordings", "Recording > Recording > View", "recording:view")
 SUBMIT = Call("POST", "/api/v2/recordings/jobs", "Recording > Job > Create", "recording:job:create", repeatable=False)
@@ -34,7 +35,7 @@ _STATUSES = {
 }
 
 
-class GuideApi:
+class GuideApi(ExportApi):
     """The guide's endpoints behind the domain's ``ExportApi``."""
 
     def __init__(self, client: GenesysClient) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a file is, by the media type that the platform declares: the ending of its key, and whether it was asked for."""
+"""What a file is, by the media type that the platform declares, and why there is none."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ _EXTENSIONS = {
 """Ogg is seen in the field most of all: Opus or Vorbis in it, whatever a file's name says."""
 
 _DOCUMENTS = {"application/json", "text/plain", "text/html", "message/rfc822"}
+
+GONE = {
+    "ARCHIVED": "the recording is archived at Genesys Cloud and must be restored there first",
+    "RESTORING": "the recording is being restored at Genesys Cloud",
+    "DELETED": "the recording was deleted at Genesys Cloud",
+    "ERROR": "Genesys Cloud could not provide the recording",
+}
+"""Why a recording has no media, by its ``fileState``."""
 
 
 def media_type_of(declared: object) -> str:

@@ -137,7 +137,8 @@ class Relay(AbstractContextManager["Relay", None]):
                 ended = len(piece.filled) < len(piece.view) or body.received == body.total
                 if ended and not start:
                     return self._put(errand, body, piece.filled)
-                parts.send()
+                if piece.filled:  # not every store takes an empty part
+                    parts.send()
             return parts.complete()
 
     def _fill(self, errand: Errand, origin: Body, piece: _Piece, body: Body | None) -> None:

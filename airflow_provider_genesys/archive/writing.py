@@ -14,6 +14,11 @@ from airflow_provider_genesys.export.model import StoredObject
 _MEDIA_TYPES = {
     ".mp3": "audio/mpeg",
     ".wav": "audio/wav",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/opus",
+    ".webm": "video/webm",
+    ".mp4": "video/mp4",
+    ".zip": "application/zip",
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",

@@ -9,19 +9,22 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import cached_property, partial
 from typing import Any
 
+from airflow_provider_genesys.export.abandonment import Abandonment
 from airflow_provider_genesys.export.errors import (
     ExportError,
     InvalidInput,
     LeaseLost,
+    NotYet,
     Passing,
 )
-from airflow_provider_genesys.export.following import Following, Progress
+from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
+from airflow_provider_genesys.export.forecast import Forecast, forecast
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import (
     AUDIO,
@@ -48,12 +51,13 @@ _LONGEST_WAIT_FOR_BUDGET = 180.0
 
 @dataclass(frozen=True)
 class Pace:
-    """How often the platform may be asked, and how long a window is held.
+    """How often the platform may be asked, how much at once, and how long a window is held.
 
     :param poll_interval: seconds before a job's first poll, and the least between two.
     :param max_poll_interval: the most seconds between two polls of a job.
     :param polls_per_minute: the organisation's budget for polls.
     :param lease_seconds: how long a window stays held by an orchestrator that says nothing more.
+    :param max_recordings_per_job: a job that says beforehand that it holds more is split.
     :raises InvalidInput: for a value that makes no sense.
     """
 
@@ -61,6 +65,7 @@ class Pace:
     max_poll_interval: float = 180.0
     polls_per_minute: int = 20
     lease_seconds: float = 300.0
+    max_recordings_per_job: int = MAX_RECORDINGS_PER_JOB
 
     def __post_init__(self) -> None:
         if not 0 < self.poll_interval <= self.max_poll_interval:
@@ -68,6 +73,8 @@ class Pace:
                 f"poll_interval ({self.poll_interval} s) must be above 0 and at most max_poll_interval "
                 f"({self.max_poll_interval} s)"
             )
+        if self.max_recordings_per_job < 1:
+            raise InvalidInput(f"max_recordings_per_job must be at least 1, not {self.max_recordings_per_job}")
         if self.polls_per_minute < 1 or self.lease_seconds <= 0:
             raise InvalidInput("polls_per_minute and lease_seconds must be above 0")
 
@@ -140,6 +147,8 @@ class Coordinator:
             for a window without recordings, which is archived so. :class:`Held` where another process submits it.
         :raises ExportFailed: where the budget is used up, or the platform refuses the job.
         """
+        if self.api.delivers:
+            tuple(self._the_archive.delivered({}))  # refuses a destination that nothing could arrive in
         entry = self.ledger.entry(request.key)
         is_begun_for_this_run = entry is not None and entry.forced_by == force_run
         if not force_run or is_begun_for_this_run:
@@ -152,12 +161,23 @@ class Coordinator:
             self._archive_empty(request)
         return outcome
 
+    def forecast(self, request: ExportRequest) -> Forecast:
+        """How many recordings an export of a window would bring; nothing is exported.
+
+        :raises NotYet: where there is no room for another job now.
+        """
+        return forecast(request, self.api, self._await_poll_budget, self.pace.poll_interval, self.sleep)
+
     def follow(self, job_ids: list[str], ahead: float = 0.0) -> Progress:
         """One step of the wait for jobs: poll what is due, within the budget.
 
         :param ahead: seconds for which a poll may be reserved ahead; for callers that go on with this coordinator.
         """
         return self._following.step(self._entries(job_ids), ahead)
+
+    def give_up(self, job_ids: list[str]) -> None:
+        """Wait no more for jobs: those of them that nobody has started by now are discarded."""
+        self._abandonment.let_go(entry.request for entry in self._entries(job_ids))
 
     def current_jobs(self, job_ids: list[str]) -> list[str]:
         """The jobs that stand for these now, after resubmissions and splits."""
@@ -204,7 +224,7 @@ class Coordinator:
                 logger.warning("%s", error)
                 outcome = self._leases.held_elsewhere(self.ledger.entry(window.request.key) or window)
             except ExportError as error:
-                logger.error("%s", error)
+                logger.log(logging.INFO if isinstance(error, NotYet) else logging.ERROR, "%s", error)
                 errors.append(error)
                 continue
             if isinstance(outcome, Held):
@@ -222,7 +242,7 @@ class Coordinator:
     def reconcile(
         self,
         selection: ExportRequest,
-        windows: Iterable[ExportWindow],
+        windows: Collection[ExportWindow],
         *,
         verify: bool = False,
         index: bool | None = None,
@@ -245,12 +265,17 @@ class Coordinator:
         balances = tuple(balance(entry, self._submission.jobs_of(entry), archive) for entry in entries)
         report = Report(selection.window, archive.destination, selection.media_format, balances)
         requests = [entry.request for entry in entries]
+        self._abandonment.let_go(replace(selection, window=window) for window in windows)
         if verify:
             report = verified(report, requests, archive)
         archive.put_report(selection.window, report.to_dict())
         if archive.can_index and index is not False:
             archive.put_index(selection.window, lines_of(requests, archive))
         return report
+
+    @cached_property
+    def _abandonment(self) -> Abandonment:
+        return Abandonment(self.api, self.ledger, self._leases)
 
     def _await_availability(self, interval: ExportWindow) -> None:
         """The platform may learn hours later what was recorded: what is looked for earlier would be incomplete."""
@@ -335,7 +360,13 @@ class Coordinator:
     def _following(self) -> Following:
         pace = self.pace
         return Following(
-            self.api, self.ledger, self._leases, pace.polls_per_minute, pace.poll_interval, pace.max_poll_interval
+            self.api,
+            self.ledger,
+            self._leases,
+            pace.polls_per_minute,
+            pace.poll_interval,
+            pace.max_poll_interval,
+            pace.max_recordings_per_job,
         )
 
     @cached_property

@@ -34,6 +34,13 @@ class Passing(ExportError):
         return (type(self), (str(self), self.retry_after))
 
 
+class NotYet(Passing):
+    """Nothing is wrong, and something has to come first: a slot for a job, a delivery. Waiting for it costs no try.
+
+    :param retry_after: when looking again makes sense; None: as often as jobs are polled.
+    """
+
+
 class OutcomeUnknown(Passing):
     """A ``POST`` whose answer was lost: the job may exist or not (guide, edge case 3). Never repeated blindly."""
 

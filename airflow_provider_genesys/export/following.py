@@ -20,6 +20,7 @@ from airflow_provider_genesys.export.model import (
     JobStatus,
     RequestState,
 )
+from airflow_provider_genesys.export.planning import quarters
 from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, likelihood, next_poll_at
 from airflow_provider_genesys.export.ports import ExportApi, Ledger
 
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 AHEAD = 60.0
 """Seconds for which polls are reserved ahead: everybody who waits then has a turn, instead of trying for the next one
 together; longer, and a job that is likelier to be done would come too late."""
+
+MAX_RECORDINGS_PER_JOB = 5000
+"""How many recordings a job may hold, unless somebody says otherwise (guide, edge case 1)."""
 
 _PUNCTUAL = 2.0
 """Seconds by which a poll may miss its slot: the ledger's minute is so much longer than the platform's."""
@@ -72,6 +76,7 @@ class Following:
     :param polls_per_minute: the budget.
     :param poll_interval: seconds before a job's first poll, and the least between two.
     :param max_poll_interval: the most seconds between two polls of a job.
+    :param max_recordings_per_job: a job that is ready and found more is not started: its window is split.
     """
 
     api: ExportApi
@@ -80,6 +85,7 @@ class Following:
     polls_per_minute: int
     poll_interval: float
     max_poll_interval: float
+    max_recordings_per_job: int = MAX_RECORDINGS_PER_JOB
     _slots: dict[str, float] = field(default_factory=dict)
     _usual: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -140,7 +146,9 @@ class Following:
             polled, job = self.poll(entry)
             if job.status is JobStatus.COMPLETED and now - due < self.max_poll_interval:  # a late poll teaches nothing
                 seconds = estimated_duration(attempt, now)
-                self.ledger.record_duration(str(entry.request.organisation), len(job.recordings), seconds)
+                self.ledger.record_duration(str(entry.request.organisation), _size_of(job), seconds)
+            if job.status is JobStatus.READY:
+                polled = self._decided(polled, job)
         except LeaseLost:
             return Progress(Wait.RUNNING)
         except Passing as error:
@@ -148,6 +156,28 @@ class Following:
             seconds = max(error.retry_after or 0.0, self.poll_interval)
             return Progress(Wait.RUNNING, seconds, refused=seconds > self.max_poll_interval)
         return self._step(polled, ahead)
+
+    def _decided(self, entry: Entry, job: ExportJob) -> Entry:
+        """Start a job that is ready, unless it is too large: that one is given up, as if it had failed without a word.
+
+        What was decided is in the ledger before a job is discarded: who dies between leaves one that does nothing.
+        """
+        attempt = entry.current
+        is_too_large = (job.size or 0) > self.max_recordings_per_job and quarters(entry.request.window)
+        if attempt is None or not is_too_large:
+            self.api.start(job.job_id)
+            logger.info("Job %s is ready with %s recordings, and started", job.job_id, job.size)
+            return entry
+        logger.warning(
+            "Job %s is ready with %d recordings, more than %d, and not started",
+            job.job_id,
+            job.size,
+            self.max_recordings_per_job,
+        )
+        given_up = replace(attempt, status=AttemptStatus.FAILED, recordings=job.size, ended_at=self.ledger.now())
+        entry = self.leases.save(replace(entry, attempts=(*entry.attempts[:-1], given_up)))
+        self.api.discard(job.job_id)
+        return entry
 
     def _turn(self, entry: Entry, attempt: Attempt, now: float, within: float) -> Progress | None:
         """None where the job may be polled now; else when to come back.
@@ -199,7 +229,10 @@ class Following:
     def _kept(self, entry: Entry, attempt: Attempt, job: ExportJob) -> Entry:
         now = self.ledger.now()
         attempt = replace(attempt, polls=attempt.polls + 1, polled_at=now)
-        if job.status is JobStatus.RUNNING:  # one that had completed may have to make its files once more
+        if job.status in (
+            JobStatus.RUNNING,
+            JobStatus.READY,
+        ):  # one that had completed may have to make its files once more
             attempt = replace(attempt, status=AttemptStatus.SUBMITTED)
         if job.status in _ENDS:
             attempt = replace(
@@ -208,8 +241,12 @@ class Following:
                 error=job.error or "",
                 ended_at=attempt.ended_at or now,
                 expires_at=job.expires_at,
-                recordings=len(job.recordings) if job.status is JobStatus.COMPLETED else None,
+                recordings=_size_of(job) if job.status is JobStatus.COMPLETED else None,
             )
         logger.info("Job %s is %s after %d polls", job.job_id, job.word or job.status, attempt.polls)
         attempts = tuple(attempt if known.job_id == attempt.job_id else known for known in entry.attempts)
         return self.leases.save(replace(entry, attempts=attempts))
+
+
+def _size_of(job: ExportJob) -> int:
+    return len(job.recordings) if job.size is None else job.size

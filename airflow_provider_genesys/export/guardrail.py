@@ -24,7 +24,7 @@ from airflow_provider_genesys.export.model import (
     Organisation,
     RequestState,
 )
-from airflow_provider_genesys.export.ports import Ledger
+from airflow_provider_genesys.export.ports import Ledger, Submitter
 from airflow_provider_genesys.export.submission import Submission
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -124,7 +124,7 @@ class _Raised(OutcomeUnknown):
 
 
 @dataclass(frozen=True)
-class _Submitter:
+class _Submitter(Submitter):
     """A function that submits, as the submission calls it."""
 
     function: Callable[[], str]

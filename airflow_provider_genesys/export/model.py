@@ -137,6 +137,8 @@ class Recording:
     :param media_type: what it is, as the platform declares it; None where it doesn't.
     :param extension: the ending of its key; None: that of the request's media format.
     :param metadata: the manifest's metadata for it.
+    :param stored: where it lies already, where the platform delivers its recordings itself.
+    :param overdue: the platform should have delivered it, and waiting any longer makes no sense.
     """
 
     recording_id: str
@@ -146,12 +148,18 @@ class Recording:
     media_type: str | None = None
     extension: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    stored: StoredObject | None = None
+    overdue: bool = False
 
 
 class JobStatus(StrEnum):
-    """What a job's status means for us. ``RUNNING`` covers submitted, processing and every word not known here."""
+    """What a job's status means for us. ``RUNNING`` covers submitted, processing and every word not known here.
+
+    ``READY``: it knows how many recordings it would export, has exported none, and does so only when it is told to.
+    """
 
     RUNNING = "running"
+    READY = "ready"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
@@ -166,6 +174,7 @@ class ExportJob:
     :param expires_at: when the first of the URLs ends, epoch seconds; None where the platform doesn't say.
     :param error: the platform's words on a failure; None for a job that failed without a word.
     :param url_seconds: how long its URLs live in all; None where that isn't known.
+    :param size: how many recordings it holds, where it says so without listing them.
     """
 
     job_id: str
@@ -176,6 +185,29 @@ class ExportJob:
     recordings: tuple[Recording, ...] = field(default=(), repr=False)
     error: str | None = None
     url_seconds: float | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a completed job has the platform deliver by itself, into the bucket that is the destination.
+
+    :param begun_at: when the job was made, epoch seconds of the platform's clock.
+    :param conversations: those that the job looked at, and when each began, epoch seconds: where its recordings lie.
+        More than the window's own, where the platform counts those too that were still going on when it began.
+    :param own: those of them that belong to the window.
+    :param recordings: how many the job looked at, whatever became of them.
+    :param skipped: how many of them had been exported before, by this job or another, and are not exported again.
+    :param failed: those that the platform failed to export, each with its reason.
+    """
+
+    job_id: str
+    begun_at: float
+    conversations: Mapping[str, float] = field(repr=False)
+    own: tuple[str, ...] = field(repr=False)
+    recordings: int
+    skipped: int = 0
+    failed: tuple[Recording, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

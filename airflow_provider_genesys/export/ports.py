@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the domain asks of the world.
 
-``api/``, ``ledger/`` and ``archive/`` implement these protocols and don't know each other.
+``api/``, ``ledger/`` and ``archive/`` implement these protocols and don't know each other. A method that has a body
+here is what an implementation does that inherits from its protocol and has nothing to add.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 from airflow_provider_genesys.export.errors import ExportError
 from airflow_provider_genesys.export.model import (
+    Delivery,
     Entry,
     ExportJob,
     ExportRequest,
@@ -27,7 +29,12 @@ from airflow_provider_genesys.export.model import (
 
 
 class Submitter(Protocol):
-    """Whatever makes jobs. It may raise ``Passing`` or ``Refused``."""
+    """Whatever makes jobs. It may raise ``Passing`` or ``Refused``.
+
+    :ivar jobs_at_a_time: how many jobs an organisation may have under way together; None where there is no bound.
+    """
+
+    jobs_at_a_time: int | None = None
 
     def parts(self, request: ExportRequest) -> Sequence[tuple[str, ...]] | None:
         """The conversations of a window, in lots that one job takes each; None where one job takes the whole window.
@@ -39,11 +46,24 @@ class Submitter(Protocol):
         """Make one export job and return its id.
 
         :raises OutcomeUnknown: where the job may exist though its id never arrived.
+        :raises NotYet: where there is no room for another job now.
         """
+
+    def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
+        """The id of a job that was made for the request and whose id never arrived; None where the platform can't tell.
+
+        :param known: ids of the request's jobs that did arrive.
+        """
+        return None
 
 
 class ExportApi(Submitter, Protocol):
-    """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``."""
+    """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``.
+
+    :ivar delivers: whether the platform brings recordings to their destination by itself.
+    """
+
+    delivers: bool = False
 
     def checked(self, request: ExportRequest) -> ExportRequest:
         """The request as this API takes it: an empty media format becomes the API's own default. Asks nothing.
@@ -65,6 +85,41 @@ class ExportApi(Submitter, Protocol):
 
     def missing(self, request: ExportRequest, job: ExportJob) -> Sequence[str]:
         """The conversations of the request that were recorded and for which a completed job holds nothing."""
+
+    def start(self, job_id: str) -> None:
+        """Tell a job that is ready to export what it found. Telling it twice changes nothing.
+
+        :raises NotYet: where there is no room for another job now.
+        """
+        return
+
+    def discard(self, job_id: str) -> None:
+        """Let go of a job that is ready: it exports nothing. One that is gone already is left alone."""
+        return
+
+    def ready(self) -> Collection[str]:
+        """The ids of this client's jobs that are ready and wait to be told what to do."""
+        return ()
+
+    def rehearse(self, request: ExportRequest) -> str | None:
+        """Make a job that no submission takes for its own, and that nobody will start: for what it says when it is
+        ready. None where the platform has no such jobs.
+
+        :raises NotYet: where there is no room for another job now.
+        """
+        return None
+
+    def delivery(self, request: ExportRequest, job: ExportJob) -> Delivery | None:
+        """What a completed job has the platform deliver by itself; None where its recordings are to be fetched."""
+        return None
+
+    def absent(self, request: ExportRequest, delivery: Delivery, conversations: Sequence[str]) -> Sequence[Recording]:
+        """The recordings of some of a delivery's conversations, looked up one by one: a request for each.
+
+        :return: with a reason for those that will not come; without one for those that still may. A conversation that
+            has no recordings is not among theirs.
+        """
+        return ()
 
 
 class Ledger(Protocol):
@@ -228,6 +283,13 @@ class Archive(Protocol):
 
     def put_index(self, interval: ExportWindow, lines: Iterable[tuple[ExportRequest, ReceiptLine]]) -> str:
         """Write lines of receipts, each with the request that it answers, as one table and return its key."""
+
+    def delivered(self, conversations: Mapping[str, float]) -> Iterator[Recording]:
+        """What the platform itself has delivered of these conversations, file by file, under the recordings' own ids.
+
+        :param conversations: when each began, epoch seconds, by id.
+        :raises InvalidInput: for a destination that the platform can't deliver into.
+        """
 
     def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
         """Hold archived lines against what is stored.

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life
+from airflow_provider_genesys.export.arrival import arrived
 from airflow_provider_genesys.export.errors import InvalidInput, UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import (
@@ -80,13 +81,25 @@ class Retrieval:
 
         :param by: the entry whose job it is.
         :return: what should be asked for again, if anything.
+        :raises NotYet: where the platform has not delivered all of it yet.
         """
+        job = self._delivered(by, job)
         missing = self.api.missing(by.asked, job)
         try:
             manifest = self._manifest(by, job)
         except UrlsExpired as expired:
             return Leftover(str(expired), (), is_expired=True)
         return archiving.take(by, job, manifest, missing)
+
+    def _delivered(self, by: Entry, job: ExportJob) -> ExportJob:
+        """A job with the recordings that the platform delivers by itself, once they are there."""
+        delivery = self.api.delivery(by.asked, job)
+        if delivery is None:
+            return job
+        now = self.ledger.now()
+        ended_at = by.current.ended_at if by.current else None
+        recordings = arrived(by.asked, delivery, self.api, self.archive, now - (ended_at or now), self.sleep)
+        return replace(job, recordings=recordings)
 
     def remember(self, entry: Entry, recordings: int, by: Iterable[Entry] = ()) -> None:
         """Let the ledger know what a whole receipt proves, and give the window back.

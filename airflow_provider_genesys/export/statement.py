@@ -136,7 +136,11 @@ class Statement:
         status, reason = RecordingStatus.FAILED, "not fetched yet"
         if recording is None:
             reason = "the manifest lists it, its job doesn't"
+        elif recording.overdue:
+            reason = recording.reason or reason
         elif recording.url is None:
             status = RecordingStatus.UNAVAILABLE
             reason = recording.reason or "no URL: its transcoding failed"
         self._lines[recording_id] = ReceiptLine(recording_id, status, job.job_id, self.request.key, reason=reason)
+        if recording is not None and recording.stored is not None:
+            self.settle(recording, recording.stored)

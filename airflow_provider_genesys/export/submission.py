@@ -17,6 +17,7 @@ from airflow_provider_genesys.export.errors import (
     InvalidInput,
     LeaseLost,
     NoAccess,
+    NotYet,
     OutcomeUnknown,
     Passing,
     Refused,
@@ -42,6 +43,7 @@ _TRIES_OF_A_POST = 5
 _LONGEST_PAUSE = 60.0
 
 _WORKING = (AttemptStatus.SUBMITTED, AttemptStatus.COMPLETED)
+_UNSURE = (AttemptStatus.SUBMITTING, AttemptStatus.UNKNOWN)
 
 _REASONS = {
     AttemptStatus.SUBMITTING: "the process that submitted it died before the job's id was stored",
@@ -257,7 +259,7 @@ class Submission:
     def _split(self, entry: Entry) -> Entry:
         windows = tuple(quarters(entry.request.window))
         logger.warning(
-            "Job %s for window %s failed without a word, which means that it was too large: split into %d windows",
+            "Job %s for window %s was too large, it said so or failed without a word: split into %d windows",
             entry.current and entry.current.job_id,
             entry.request.window,
             len(windows),
@@ -275,7 +277,11 @@ class Submission:
             entry = self.leases.save(again)
         last_error = ""
         for pause in range(_TRIES_OF_A_POST):
+            adopted = self._adopted(entry)
+            if adopted is not None:
+                return adopted
             self._refuse_beyond_budget(entry)
+            self._await_slot(entry)
             attempt = self._announced(entry, conversations)
             begun = self.leases.save(_with(entry, attempt), exclusive=True)
             try:
@@ -288,6 +294,9 @@ class Submission:
                 entry = self.leases.save(_with(begun, unknown))
                 if (asked or 0.0) > _LONGEST_PAUSE:
                     raise
+            except NotYet:
+                self._postponed(begun, attempt)
+                raise
             except Passing as error:
                 logger.warning("Window %s was not submitted: %s", entry.request, error)
                 last_error, asked = str(error), error.retry_after
@@ -307,6 +316,41 @@ class Submission:
                 return stored
             self.sleep(asked if asked is not None else min(2.0**pause, _LONGEST_PAUSE))
         raise Passing(f"window {entry.request} could not be submitted in {_TRIES_OF_A_POST} tries: {last_error}")
+
+    def _adopted(self, entry: Entry) -> Entry | None:
+        """The entry with the job that its last ``POST`` made, where that is found though its id never arrived."""
+        lost = entry.current
+        if lost is None or lost.status not in _UNSURE:
+            return None
+        with self.leases.kept(entry):
+            job_id = self.api.orphan(entry.asked, [attempt.job_id for attempt in entry.attempts if attempt.job_id])
+        if job_id is None:
+            return None
+        logger.info("Window %s: job %s is the one whose id never arrived", entry.request, job_id)
+        return self.leases.save(_with(entry, replace(lost, status=AttemptStatus.SUBMITTED, job_id=job_id, error="")))
+
+    def _await_slot(self, entry: Entry) -> None:
+        """Ask for no job while as many as may be are under way.
+
+        Here those count that another orchestrator follows. What the ledger doesn't know of, such as the jobs of an
+        administrator, the platform does, and refuses one job too many.
+
+        :raises NotYet: while there are.
+        """
+        most = self.api.jobs_at_a_time
+        if most is None:
+            return
+        others = [
+            other
+            for other in self.ledger.entries(str(entry.request.organisation), (RequestState.OPEN,))
+            if other.held_by not in ("", self.leases.owner) and other.held_until > self.ledger.now()
+            if other.current is not None and other.current.status is AttemptStatus.SUBMITTED
+        ]
+        if len(others) >= most:
+            raise NotYet(
+                f"window {entry.request} waits for one of the organisation's {most} jobs to end, such as that of "
+                f"{others[0].request}"
+            )
 
     def _announced(self, entry: Entry, conversations: tuple[str, ...]) -> Attempt:
         current = entry.current

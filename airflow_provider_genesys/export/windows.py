@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from airflow_provider_genesys.export.archiving import Archiving
-from airflow_provider_genesys.export.errors import ExportError, ExportFailed, LeaseLost, Passing
+from airflow_provider_genesys.export.errors import ExportError, ExportFailed, LeaseLost, NotYet, Passing
 from airflow_provider_genesys.export.following import Following
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportJob, JobStatus, Receipt, RequestState
@@ -79,6 +79,9 @@ class Windows:
                     outcome = self._retrieve_job(archiving, entry)
                 except LeaseLost:
                     raise
+                except NotYet as error:
+                    errors.append(error)
+                    continue
                 except ExportError as error:
                     logger.error("%s", error)
                     errors.append(error)

@@ -46,9 +46,14 @@ FIELDS: dict[str, dict[str, Any]] = {
         "description": "The organisation's budget of job status requests",
         "schema": {"type": ["integer", "null"], "default": 20},
     },
+    "integration_id": {
+        "label": "Integration id",
+        "description": "Of the AWS S3 Recording Bulk Actions integration whose bucket receives the recordings (bulk)",
+        "schema": {"type": ["string", "null"]},
+    },
     "include_numbers": {
         "label": "Include numbers",
-        "description": "Write callers' and called numbers in full; masked otherwise (batch)",
+        "description": "Write callers' and called numbers in full; masked otherwise (batch, bulk)",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
     "allow_private_downloads": {

@@ -14,13 +14,14 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_genesys.api.batch import BatchApi
+from airflow_provider_genesys.api.bulk import BulkApi
 from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
 from airflow_provider_genesys.api.guide import GuideApi
 from airflow_provider_genesys.api.hosts import resolve_hosts
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput
 from airflow_provider_genesys.export.model import Organisation
 from airflow_provider_genesys.export.ports import ExportApi
-from airflow_provider_genesys.hooks.form import EXPORT_APIS, FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
+from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -39,7 +40,11 @@ def _batch(client: GenesysClient, hook: GenesysHook) -> _Api:
     return BatchApi(client, include_numbers=hook.include_numbers)
 
 
-_APIS: dict[str, Callable[[GenesysClient, GenesysHook], _Api]] = {"guide": _guide, "batch": _batch}
+def _bulk(client: GenesysClient, hook: GenesysHook) -> _Api:
+    return BulkApi(client, hook.integration_id, include_numbers=hook.include_numbers)
+
+
+_APIS: dict[str, Callable[[GenesysClient, GenesysHook], _Api]] = {"guide": _guide, "batch": _batch, "bulk": _bulk}
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,20 @@ class GenesysHook(BaseHook):
     def include_numbers(self) -> bool:
         return self._flag("include_numbers")
 
+    @property
+    def integration_id(self) -> str:
+        """The integration that bulk jobs export through.
+
+        :raises InvalidInput: where the connection names none.
+        """
+        integration_id = str(self._extras.get("integration_id") or "").strip()
+        if not integration_id:
+            raise InvalidInput(
+                f"the connection {self.genesys_conn_id!r} has no extra 'integration_id', which bulk jobs need: the "
+                "id of the AWS S3 Recording Bulk Actions integration whose bucket receives the recordings"
+            )
+        return integration_id
+
     def get_conn(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> GenesysClient:
         """A client of the organisation's API.
 
@@ -130,9 +149,8 @@ class GenesysHook(BaseHook):
         """The export API that the connection's ``export_api`` names, for the coordinator."""
         name = self._extras.get("export_api") or "guide"
         if name not in _APIS:
-            known = "known, but not in this release" if name in EXPORT_APIS else "unknown"
             raise InvalidInput(
-                f"the extra 'export_api' of connection {self.genesys_conn_id!r} says {name!r}, which is {known}: "
+                f"the extra 'export_api' of connection {self.genesys_conn_id!r} says {name!r}, which is unknown: "
                 f"use one of {', '.join(_APIS)}"
             )
         return _APIS[name](self.get_conn(tries=tries, before_request=before_request), self)

@@ -7,13 +7,14 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 
-from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, Passing
+from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, NotYet, Passing
+from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB
 from airflow_provider_genesys.export.model import AUDIO, AUTO
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
@@ -46,6 +47,8 @@ class ExportOperator(BaseOperator):
     :param poll_interval: seconds before a job's first poll, and the least between two (templated).
     :param max_poll_interval: the most seconds between two polls of a job (templated).
     :param lease_seconds: how long a window stays held by a run that says nothing more (templated).
+    :param max_recordings_per_job: windows above it are subdivided, when they are planned and, where a job counts before
+        it exports, when it has counted (templated).
     """
 
     template_fields: Sequence[str] = (
@@ -54,6 +57,7 @@ class ExportOperator(BaseOperator):
         "poll_interval",
         "max_poll_interval",
         "lease_seconds",
+        "max_recordings_per_job",
     )
     ui_color = "#ff4f1f"
     ui_fgcolor = "#ffffff"
@@ -66,6 +70,7 @@ class ExportOperator(BaseOperator):
         poll_interval: float | str = 15.0,
         max_poll_interval: float | str = 180.0,
         lease_seconds: float | str = 300.0,
+        max_recordings_per_job: int | str = MAX_RECORDINGS_PER_JOB,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -74,20 +79,27 @@ class ExportOperator(BaseOperator):
         self.poll_interval = poll_interval
         self.max_poll_interval = max_poll_interval
         self.lease_seconds = lease_seconds
+        self.max_recordings_per_job = max_recordings_per_job
 
     def _coordinator(self, context: Context, destination: str | None = None, **archive: Any) -> Coordinator:
         """The coordinator of this task.
 
         :param archive: what :func:`~airflow_provider_genesys.wiring.coordinator` is to know of the archive beside.
         """
-        return coordinator(
-            self.genesys_conn_id, self.ledger_conn_id, owner_of(context), self._pace, destination, **archive
-        )
+        pace = {**self._pace, "max_recordings_per_job": self._limit}
+        return coordinator(self.genesys_conn_id, self.ledger_conn_id, owner_of(context), pace, destination, **archive)
 
     @property
     def _pace(self) -> dict[str, float]:
         names = ("poll_interval", "max_poll_interval", "lease_seconds")
         return {name: number(name, getattr(self, name)) for name in names}
+
+    @property
+    def _limit(self) -> int:
+        limit = int(number("max_recordings_per_job", self.max_recordings_per_job))
+        if limit < 1:
+            raise InvalidInput(f"max_recordings_per_job must be at least 1, not {limit}")
+        return limit
 
     def _defer_for_jobs(self, context: Context, job_ids: list[str], deadline: float) -> NoReturn:
         """Wait for jobs without a worker slot; ``execute_complete`` goes on.
@@ -100,19 +112,24 @@ class ExportOperator(BaseOperator):
             ledger_conn_id=self.ledger_conn_id,
             owner=owner_of(context),
             deadline=deadline,
+            max_recordings_per_job=self._limit,
             **self._pace,
         )
         self.defer(trigger=trigger, method_name="execute_complete", kwargs={"deadline": deadline})
 
     @contextmanager
     def _patiently(self, **kwargs: Any) -> Iterator[None]:
-        """Tell Airflow which errors a retry may mend; where the platform says in how many hours, wait for that.
+        """Tell Airflow which errors a retry may mend; wait for what has to come first, and where the platform says in
+        how many hours.
 
         :param kwargs: what ``_begin`` is to know of the time before.
         """
         with airflow_errors():
             try:
                 yield
+            except NotYet as error:
+                wait = max(error.retry_after or 0.0, self._pace["max_poll_interval"])
+                self._defer_for(timedelta(seconds=wait), str(error), kwargs)
             except Passing as error:
                 if (error.retry_after or 0.0) <= LONGEST_NAP:
                     raise
@@ -137,6 +154,11 @@ class ExportOperator(BaseOperator):
 
     def _begin(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
+
+    def _give_up(self, context: Context, job_ids: list[str]) -> None:
+        """Leave no job waiting for a start that nobody will give it."""
+        with suppress(ExportError):  # what ends this task says more
+            self._coordinator(context).give_up(job_ids)
 
     def _meet_refusal(self, context: Context, job_ids: list[str]) -> NoReturn:
         """Look for what kept the trigger from following the jobs: an event carries no words."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,9 @@ class _SelectingOperator(ExportOperator):
 
     :param media_format: ``mp3``, ``wav``, ``original``, or ``auto``: mp3 with ``guide``, original with the others. With
         ``guide`` it must be said (guide, section 1), with the others it is ``auto`` by default (templated).
-    :param filters: a JSON object, or its text: with ``guide`` merged into the job's ``filter``; with ``batch`` any of
+    :param filters: a JSON object, or its text: with ``guide`` merged into the job's ``filter``; else any of
         ``queueId``, ``userId``, ``divisionId``, ``direction``, ``wrapUpCode``, ``minDurationSeconds`` (templated).
-    :param media: with ``batch``, one or several of ``audio``, ``screen``, ``chat``, ``email``, ``message`` (templated).
+    :param media: with the others, any of ``audio``, ``screen``, ``chat``, ``email``, ``message`` (templated).
     """
 
     template_fields: Sequence[str] = (*ExportOperator.template_fields, "media_format", "filters", "media")
@@ -83,70 +84,91 @@ class PlanExportOperator(_SelectingOperator):
     The interval is the run's data interval, or ``start`` to ``end``. It waits, deferred, until recordings have settled.
     A day is cut once; later runs find the same windows in the ledger. See the guide's edge case 1.
 
-    :param max_recordings_per_job: windows above it are subdivided (templated).
     :param settle_minutes: how long after the interval's end planning waits (templated).
     :param start: ISO 8601 time with a zone; wins over the data interval together with ``end`` (templated).
     :param end: ISO 8601 time with a zone (templated).
     :param force: cut anew instead of finding the windows of an earlier run (templated).
     :param timezone: whose calendar days count; the DAG's by default.
-    :return: a list of windows, each an object with ``start`` and ``end``.
+    :param dry_run: plan, and count what each window would bring: exactly where the connection's API is ``bulk``, whose
+        jobs count before they export and are discarded then; by its estimates elsewhere (templated).
+    :return: a list of windows, each an object with ``start`` and ``end``. With ``dry_run`` a list of objects with
+        ``window``, ``recordings`` and ``exact``, which no task can export by mistake.
     """
 
     template_fields: Sequence[str] = (
         *_SelectingOperator.template_fields,
-        "max_recordings_per_job",
         "settle_minutes",
         "start",
         "end",
         "force",
+        "is_dry_run",
     )
 
     def __init__(
         self,
         *,
-        max_recordings_per_job: int | str = 5000,
         settle_minutes: float | str = 60.0,
         start: str | None = None,
         end: str | None = None,
         force: bool | str = False,
         timezone: str | None = None,
+        dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.max_recordings_per_job = max_recordings_per_job
         self.settle_minutes = settle_minutes
         self.start = start
         self.end = end
         self.force = force
         self.timezone = timezone
+        self.is_dry_run = dry_run  # dry_run is a method of every operator's
 
-    def execute(self, context: Context) -> list[dict[str, str]]:
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         """Wait for the interval to settle, then plan."""
         return self._begin(context)
 
-    def _begin(self, context: Context) -> list[dict[str, str]]:
-        with self._patiently():
+    def _begin(self, context: Context, counted: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+        with self._patiently(counted=counted):
             if backfill_would_hang(context):
                 raise InvalidInput(
                     "this backfill would never see the tasks that are mapped over these windows: set "
                     "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "
                     "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
                 )
-            limit = int(number("max_recordings_per_job", self.max_recordings_per_job))
-            if limit < 1:
-                raise InvalidInput(f"max_recordings_per_job must be at least 1, not {limit}")
+            is_dry = flag("dry_run", self.is_dry_run)
             interval = interval_of(context, self.start, self.end)
             self._defer_until_settled(interval)
             coordinator = self._coordinator(context)
             selection = self._request(coordinator, interval)
-            windows = coordinator.plan(selection, self._timezone, limit, force=flag("force", self.force))
+            windows = coordinator.plan(selection, self._timezone, self._limit, force=flag("force", self.force))
             longest = conf.getint("core", "max_map_length", fallback=1024)
             if len(windows) > longest:
                 raise InvalidInput(
                     f"{interval} makes {len(windows)} windows, more than the {longest} that Airflow maps at once: "
                     "export a shorter interval, or raise AIRFLOW__CORE__MAX_MAP_LENGTH"
                 )
+        if is_dry:
+            return self._counted(coordinator, selection, windows, counted or [])
         return [window.to_dict() for window in windows]
+
+    def _counted(
+        self,
+        coordinator: Coordinator,
+        selection: ExportRequest,
+        windows: Sequence[ExportWindow],
+        counted: list[dict[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """What each window would bring.
+
+        :param counted: what was counted before this task waited for a slot.
+        """
+        for window in windows[len(counted) :]:
+            with self._patiently(counted=counted):
+                forecast = coordinator.forecast(replace(selection, window=window))
+            exactly = "exactly" if forecast.is_exact else "an estimate"
+            self.log.info("%s would bring %d recordings (%s)", window, forecast.recordings, exactly)
+            counted = [*counted, forecast.to_dict()]
+        return counted
 
     def _defer_until_settled(self, interval: ExportWindow) -> None:
         settled = interval.end + timedelta(minutes=number("settle_minutes", self.settle_minutes))
@@ -258,6 +280,7 @@ class RetrieveRecordingsOperator(ExportOperator):
             status, job_ids = outcome_of(event)
         deadline = deadline or deadline_from_now(DEADLINE.total_seconds())
         if status == TIMEOUT:
+            self._give_up(context, job_ids)
             raise AirflowFailException(f"jobs {', '.join(job_ids)} did not complete within {DEADLINE}")
         if status == REFUSED:
             self._meet_refusal(context, job_ids)

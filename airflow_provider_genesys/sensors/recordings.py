@@ -86,6 +86,7 @@ class ExportJobSensor(ExportOperator, BaseSensorOperator):
         with airflow_errors():
             status, job_ids = outcome_of(event)
         if status == TIMEOUT:
+            self._give_up(context, job_ids)
             raise AirflowSensorTimeout(f"jobs {', '.join(job_ids)} did not complete in {self.timeout:.0f} s")
         if status == REFUSED:
             self._meet_refusal(context, job_ids)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genesys.export.errors import ExportError, Passing
-from airflow_provider_genesys.export.following import AHEAD, Progress, Wait
+from airflow_provider_genesys.export.following import AHEAD, MAX_RECORDINGS_PER_JOB, Progress, Wait
 from airflow_provider_genesys.wiring import coordinator_for_trigger
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class ExportJobTrigger(BaseTrigger):
     :param max_poll_interval: the most seconds between two polls of a job.
     :param lease_seconds: how long the jobs' windows stay held without a word from here.
     :param deadline: when to give up, epoch seconds.
+    :param max_recordings_per_job: a job that counts more before it exports is not started.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ExportJobTrigger(BaseTrigger):
         max_poll_interval: float,
         lease_seconds: float,
         deadline: float,
+        max_recordings_per_job: int = MAX_RECORDINGS_PER_JOB,
     ) -> None:
         super().__init__()
         self.job_ids = job_ids
@@ -58,6 +60,7 @@ class ExportJobTrigger(BaseTrigger):
         self.max_poll_interval = max_poll_interval
         self.lease_seconds = lease_seconds
         self.deadline = deadline
+        self.max_recordings_per_job = max_recordings_per_job
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class's path and its arguments: JSON scalars and a list of ids."""
@@ -72,6 +75,7 @@ class ExportJobTrigger(BaseTrigger):
                 "max_poll_interval": self.max_poll_interval,
                 "lease_seconds": self.lease_seconds,
                 "deadline": self.deadline,
+                "max_recordings_per_job": self.max_recordings_per_job,
             },
         )
 
@@ -90,6 +94,7 @@ class ExportJobTrigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "max_poll_interval": self.max_poll_interval,
             "lease_seconds": self.lease_seconds,
+            "max_recordings_per_job": self.max_recordings_per_job,
         }
         coordinator = await coordinator_for_trigger(self.genesys_conn_id, self.ledger_conn_id, self.owner, pace)
         while (left := self.deadline - time.time()) > 0:

@@ -99,7 +99,7 @@ def rude_platform(certificate: Path | None = None) -> Iterator[RudePlatform]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             platform.take(Request(self.command, self.path, headers, body)).send(self)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = do_PUT = do_DELETE = answer
 
         def log_message(self, *args: Any) -> None:
             """Keep quiet."""

@@ -41,6 +41,10 @@ class Site(ABC):
     def objects(self) -> dict[str, bytes]:
         """Every finished object by its key."""
 
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Take an object away, as somebody beside us would."""
+
     def unfinished(self) -> list[str]:
         """Whatever can be seen there and is no object. Some stores show nothing of the kind."""
         return []
@@ -91,6 +95,9 @@ class FileSite(Site):
             if path.is_file() and ".incoming" not in path.parts
         }
 
+    def delete(self, key: str) -> None:
+        (self.root / key).unlink()
+
     def unfinished(self) -> list[str]:
         return [path.as_posix() for path in (self.root / ".incoming", *self.root.glob(".incoming/*")) if path.exists()]
 
@@ -131,6 +138,9 @@ class S3Site(ServedSite):
             key.removeprefix(f"{self.prefix}/"): self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             for key in keys
         }
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}")
 
     def unfinished(self) -> list[str]:
         return [upload["Key"].removeprefix(f"{self.prefix}/") for upload in self._uploads()]
@@ -177,6 +187,9 @@ class GcsSite(ServedSite):
         blobs = self.server.client().list_blobs(self.bucket, prefix=f"{self.prefix}/")
         return {blob.name.removeprefix(f"{self.prefix}/"): blob.download_as_bytes() for blob in blobs}
 
+    def delete(self, key: str) -> None:
+        self.server.client().bucket(self.bucket).blob(f"{self.prefix}/{key}").delete()
+
     def underway(self) -> int:
         assert self.server.front
         sessions = list(self.server.front.sessions.values())
@@ -211,6 +224,9 @@ class AzureSite(ServedSite):
     def objects(self) -> dict[str, bytes]:
         names = list(self.client.list_blob_names(name_starts_with=f"{self.prefix}/"))
         return {name.removeprefix(f"{self.prefix}/"): self.client.download_blob(name).readall() for name in names}
+
+    def delete(self, key: str) -> None:
+        self.client.delete_blob(f"{self.prefix}/{key}")
 
     def _store(self, container: str, server: AzuriteServer) -> AzureStore:
         from airflow_provider_genesys.archive.stores.azure import AzureStore, container_client

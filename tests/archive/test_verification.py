@@ -13,7 +13,7 @@ from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.model import ReceiptLine, RecordingStatus
-from tests.archive.sites import FileSite, S3Site, Site, put
+from tests.archive.sites import S3Site, Site, put
 
 Build = Callable[..., ObjectArchive]
 
@@ -42,10 +42,7 @@ def archived(store: Store, number: int) -> ReceiptLine:
 def tamper(site: Site, lines: list[ReceiptLine]) -> None:
     """Delete, shorten and alter one object each, as somebody beside us would."""
     deleted, shortened, altered = (lines[number].key or "" for number in (7, 1200, 2400))
-    if isinstance(site, FileSite):
-        (site.root / deleted).unlink()
-    elif isinstance(site, S3Site):
-        site.client.delete_object(Bucket=site.bucket, Key=f"{site.prefix}/{deleted}")
+    site.delete(deleted)
     put(site.store(), shortened, [body_of(1200)[:-1]], overwrite=True)
     put(site.store(), altered, [body_of(1)], overwrite=True)
 
@@ -83,6 +80,21 @@ def test_a_line_without_a_checksum_is_read(site: Site, archive_over: Build) -> N
     assert found_by(archive, lines) == {}
     put(site.store(), lines[1].key or "", [body_of(0)], overwrite=True)
     assert set(found_by(archive, lines)) == {"r1"}
+
+
+def test_what_was_delivered_is_held_against_its_size_and_the_stores_own_checksum(
+    s3_site: S3Site, archive_over: Build
+) -> None:
+    """Its bytes have never passed through here, so that there is no SHA-256 of them."""
+    store = s3_site.store()
+    lines = [replace(archived(store, number), sha256=None) for number in range(3)]
+    assert found_by(archive_over(store), lines) == {}
+    put(store, lines[0].key or "", [body_of(1)], overwrite=True)
+    put(store, lines[1].key or "", [b"short"], overwrite=True)
+    assert found_by(archive_over(store), lines) == {
+        "r0": "has another checksum than when it was delivered",
+        "r1": f"has 5 bytes instead of {lines[1].size}",
+    }
 
 
 def test_an_object_that_was_copied_has_another_checksum_and_the_same_bytes(

@@ -34,7 +34,8 @@ def stage(migrated_airflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with ExitStack() as stack:
 
         def build(way: Way = GUIDE, **universe: Any) -> Stage:
-            world = universe_from({**QUICK_WORLD, "volumes": {"2024-05-01": 12}, **universe})
+            bucket = {"deliver_to": str(tmp_path / "archive")} if way.delivers else {}
+            world = universe_from({**QUICK_WORLD, "volumes": {"2024-05-01": 12}, **bucket, **universe})
             simulator = stack.enter_context(Simulator(world))
             ledger = tmp_path / "ledger.db"
             environment = {
@@ -46,6 +47,7 @@ def stage(migrated_airflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                         "password": SECRET,
                         "extra": {
                             "export_api": way.export_api,
+                            "integration_id": world.integration,
                             "allow_private_downloads": True,
                             "polls_per_minute": 60_000,
                             "requests_per_minute": 600_000,

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_genesys.simulator import Fault
 from airflow_provider_genesys.simulator.universe import QUEUE_IDS
 from tests.end_to_end.stage import Stage, assert_archive_is_whole, assert_receipts_are_true
-from tests.end_to_end.ways import BATCH, TRANSCODED, Way
+from tests.end_to_end.ways import BATCH, BULK, TRANSCODED, Way
 
 HEALED = [
     (BATCH, Fault("batch_lost")),
@@ -40,12 +40,14 @@ UNAVAILABLE = [
     (BATCH, Fault("deleted_media", every=4, times=None), "Recording is deleted"),
     (BATCH, Fault("batch_errors", every=4, times=None, message="Key unavailable"), "Key unavailable"),
     (TRANSCODED, Fault("archived_media", every=4, times=None), "the recording is archived at Genesys Cloud"),
+    (BULK, Fault("failed_exports", every=4, times=None), "failed to export it"),
 ]
 
 MISSING = [
     (BATCH, Fault("nothing_comes", every=4, times=None)),
     (BATCH, Fault("sensitive_recordings", every=4, times=None)),
     (TRANSCODED, Fault("sensitive_recordings", every=4, times=None)),
+    (BULK, Fault("sensitive_recordings", every=4, times=None)),
 ]
 
 FAILING = [

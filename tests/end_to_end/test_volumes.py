@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.end_to_end.stage import DAY, Stage, assert_archive_is_whole
-from tests.end_to_end.ways import BATCH, GUIDE, TRANSCODED, Way
+from tests.end_to_end.ways import BATCH, BULK, GUIDE, TRANSCODED, Way
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,9 @@ from tests.end_to_end.ways import BATCH, GUIDE, TRANSCODED, Way
         (BATCH, 1100, 5000, 1, 11),
         (TRANSCODED, 1, 5000, 1, 0),
         (TRANSCODED, 120, 50, 4, 0),
+        (BULK, 1, 5000, 1, 1),
+        (BULK, 72, 50, 4, 4),
+        (BULK, 1100, 5000, 1, 1),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else f"{value.export_api}-{value.media_format}",
 )
@@ -34,7 +37,7 @@ def test_a_day_is_archived_whole(
     assert world.run(max_recordings_per_job=limit) == "success"
 
     assert_archive_is_whole(world)
-    assert set(world.downloads().values()) == {1}
+    assert world.were_fetched(1)
     assert (world.report()["windows"], world.jobs) == (windows, jobs)
     if way is GUIDE:
         assert_windows_tile_the_day(world)
@@ -81,7 +84,7 @@ def test_force_exports_the_day_again(stage: Callable[..., Stage], way: Way) -> N
     assert world.run(force=True) == "success"
 
     assert world.jobs == 2 * jobs
-    assert set(world.downloads().values()) == {2}
+    assert world.were_fetched(2)
     assert_archive_is_whole(world)
 
 
@@ -89,8 +92,7 @@ def test_an_emptied_archive_gets_the_day_again_from_the_same_job(stage: Callable
     world = stage(way)
     assert world.run() == "success"
     jobs = world.jobs
-    for name in world.files():
-        (world.archive / name).unlink()
+    world.empty()
 
     assert world.run() == "success"
 
@@ -108,7 +110,7 @@ def test_a_lost_ledger_is_restored_from_the_receipts(stage: Callable[..., Stage]
     assert world.run() == "success"
 
     assert world.jobs == jobs
-    assert set(world.downloads().values()) == {1}
+    assert world.were_fetched(1)
     assert_archive_is_whole(world)
 
 

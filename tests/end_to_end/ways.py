@@ -23,12 +23,14 @@ class Way:
     :param media_format: the DAG's param.
     :param files: the names and bytes of all files of a day (days since 1970).
     :param jobs: how many jobs the platform has made.
+    :param delivers: the platform brings the files into the archive, and nobody downloads any.
     """
 
     export_api: str
     media_format: str
     files: Callable[[Universe, int], Files]
     jobs: Callable[[Simulator], int]
+    delivers: bool = False
 
     def truth(self, universe: Universe, day: int) -> dict[str, tuple[int, str]]:
         """Size and SHA-256 of every file, by the name under which it is archived."""
@@ -49,13 +51,18 @@ def _recorded(universe: Universe, day: int) -> Iterator[Conversation]:
             yield conversation
 
 
-def _originals(universe: Universe, day: int) -> Files:
+def _originals(universe: Universe, day: int, screens: bool = True) -> Files:
     """The files of a batch request: screens too, which come as archives that can't be told from calls."""
     for conversation in _recorded(universe, day):
-        for media in conversation.recordings:
+        for media in (each for each in conversation.recordings if screens or each.media != "screen"):
             files = originals(conversation, media)
             for number, file in enumerate(files):
                 yield media.recording_id if len(files) == 1 else f"{media.recording_id}_{number}", file.body()
+
+
+def _calls_as_recorded(universe: Universe, day: int) -> Files:
+    """The files of a bulk job that is not asked for screens."""
+    return _originals(universe, day, screens=False)
 
 
 def _transcoded(universe: Universe, day: int) -> Files:
@@ -77,4 +84,6 @@ GUIDE = Way("guide", "mp3", _calls, lambda simulator: len(simulator.jobs))
 BATCH = Way("batch", "auto", _originals, lambda simulator: len(simulator.batches))
 TRANSCODED = Way("batch", "mp3", _transcoded, lambda simulator: 0)
 
-WAYS = {"guide": GUIDE, "batch": BATCH, "transcoded": TRANSCODED}
+BULK = Way("bulk", "auto", _calls_as_recorded, lambda simulator: simulator.stats.bulk_jobs, delivers=True)
+
+WAYS = {"guide": GUIDE, "batch": BATCH, "transcoded": TRANSCODED, "bulk": BULK}

@@ -11,8 +11,16 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
-from airflow_provider_genesys.export.errors import ExportError, OutcomeUnknown, Passing, UrlsExpired
+from airflow_provider_genesys.export.errors import (
+    ExportError,
+    InvalidInput,
+    NotYet,
+    OutcomeUnknown,
+    Passing,
+    UrlsExpired,
+)
 from airflow_provider_genesys.export.model import (
+    Delivery,
     ExportJob,
     ExportRequest,
     ExportWindow,
@@ -23,6 +31,7 @@ from airflow_provider_genesys.export.model import (
     Recording,
     StoredObject,
 )
+from airflow_provider_genesys.export.ports import ExportApi
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SIGNATURE = "signature-that-nobody-may-see"
@@ -61,6 +70,7 @@ class Fate:
     :param manifest: ids that the manifest lists; None: those of the job.
     :param manifest_reads: whether the manifest has a known form.
     :param has_manifest: whether the job has a URL of a manifest at all.
+    :param prepares: seconds until a job that waits to be started is ready; its ``seconds`` begin when it is.
     """
 
     ends: JobStatus = JobStatus.COMPLETED
@@ -75,6 +85,7 @@ class Fate:
     manifest: tuple[str, ...] | None = None
     manifest_reads: bool = True
     has_manifest: bool = True
+    prepares: float = 0.0
 
 
 COMPLETES = Fate()
@@ -104,17 +115,32 @@ class MemoryJob:
     submitted_at: float
     silent: frozenset[str] = frozenset()
     polls: int = 0
+    started_at: float | None = None
+    discarded: bool = False
+    is_rehearsal: bool = False
+    skipped: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def ready_at(self) -> float:
+        return self.submitted_at + self.fate.prepares
 
     @property
     def ended_at(self) -> float:
-        return self.submitted_at + self.fate.seconds
+        return (self.submitted_at if self.started_at is None else self.started_at) + self.fate.seconds
+
+    def is_under_way(self, now: float) -> bool:
+        """Whether it takes a slot: it is being prepared, or is at work."""
+        if self.discarded:
+            return False
+        return now < self.ready_at or (self.started_at is not None and now < self.ended_at)
 
     @property
     def expires_at(self) -> float | None:
         return None if self.fate.lives is None else self.ended_at + self.fate.lives
 
 
-class MemoryApi:
+class MemoryApi(ExportApi):
     """An :class:`~airflow_provider_genesys.export.ports.ExportApi`: a platform with calls at given times.
 
     :param calls: id and start of every recorded call.
@@ -128,6 +154,15 @@ class MemoryApi:
     :ivar poll_faults: what the next polls raise.
     :ivar asked: how often each of the three calls was made.
     :ivar in_post: called while a ``POST`` is under way.
+    :ivar jobs_at_a_time: how many jobs may be under way; set, it makes jobs wait to be started, too, and be listed.
+    :ivar delivers: it brings recordings into archives by itself. A call with a ``+`` in its id is another recording of
+        the conversation of the call before it.
+    :ivar delivery_seconds: from a job's end until what it exported arrives.
+    :ivar exported: when recordings that were exported arrive, epoch seconds.
+    :ivar elsewhere: recordings that were exported before, into another bucket.
+    :ivar can_not_export: recordings that fail.
+    :ivar blank: conversations that were recorded and of which there is no recording.
+    :ivar looked_up: conversations that were asked for one by one.
     """
 
     def __init__(self, clock: Clock, calls: Mapping[str, datetime]) -> None:
@@ -144,6 +179,12 @@ class MemoryApi:
         self.asked: Counter[str] = Counter()
         self.volumes_asked: list[ExportWindow] = []
         self.in_post: Callable[[], None] = lambda: None
+        self.delivery_seconds = 0.0
+        self.exported: dict[str, float] = {}
+        self.elsewhere: set[str] = set()
+        self.can_not_export: set[str] = set()
+        self.blank: dict[str, datetime] = {}
+        self.looked_up: list[str] = []
         self._clock = clock
         self._numbers = count(1)
 
@@ -169,6 +210,7 @@ class MemoryApi:
 
     def submit(self, request: ExportRequest) -> str:
         self.asked["submit"] += 1
+        self._refuse_without_slot()
         fate = self.fates.popleft() if self.fates else self.usual_fate
         if fate.makes_job:
             job = MemoryJob(f"job-{next(self._numbers)}", request, fate, self._clock(), frozenset(self.silent))
@@ -186,8 +228,12 @@ class MemoryApi:
         if job is None:
             return ExportJob(job_id, JobStatus.FAILED, "not found", error=f"Recording job {job_id} not found.")
         job.polls += 1
+        if self.jobs_at_a_time is not None and job.started_at is None:
+            return self._waiting(job)
         if self._clock() < job.ended_at:
             return ExportJob(job_id, JobStatus.RUNNING, job.fate.until_then)
+        if self.delivers and job.fate.ends is JobStatus.COMPLETED:
+            return ExportJob(job_id, JobStatus.COMPLETED, "fulfilled", size=len(self._listed(job)))
         if job.fate.ends is not JobStatus.COMPLETED:
             return ExportJob(job_id, job.fate.ends, job.fate.ends.value, error=job.fate.words)
         return ExportJob(
@@ -208,12 +254,115 @@ class MemoryApi:
         )
 
     def manifest(self, request: ExportRequest, job: ExportJob) -> Mapping[str, Any] | None:
-        if not self.lot:
+        if not (self.lot or self.delivers):
             return None
         return {"recordings": [{"id": one.recording_id, "queue": "claims"} for one in job.recordings]}
 
+    def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
+        if self.jobs_at_a_time is None:
+            return None
+        self.asked["orphan"] += 1
+        return next(
+            (
+                job.job_id
+                for job in self.jobs.values()
+                if job.request == request and job.job_id not in known and not (job.discarded or job.is_rehearsal)
+            ),
+            None,
+        )
+
+    def start(self, job_id: str) -> None:
+        self.asked["start"] += 1
+        self._refuse_without_slot()
+        job = self.jobs[job_id]
+        if job.started_at is None:
+            job.started_at = self._clock()
+            for one in self._listed(job):
+                if one in self.exported or one in self.elsewhere:
+                    job.skipped += 1
+                elif one in self.can_not_export:
+                    job.failed.append(one)
+                else:
+                    self.exported[one] = job.ended_at + self.delivery_seconds
+
+    def discard(self, job_id: str) -> None:
+        self.asked["discard"] += 1
+        self.jobs[job_id].discarded = True
+
+    def ready(self) -> list[str]:
+        if self.jobs_at_a_time is None:
+            return []
+        now = self._clock()
+        return [
+            job.job_id
+            for job in self.jobs.values()
+            if job.ready_at <= now and job.started_at is None and not job.discarded
+        ]
+
+    def rehearse(self, request: ExportRequest) -> str | None:
+        if self.jobs_at_a_time is None:
+            return None
+        job_id = self.submit(request)
+        self.jobs[job_id].is_rehearsal = True
+        return job_id
+
+    def delivery(self, request: ExportRequest, job: ExportJob) -> Delivery | None:
+        if not self.delivers:
+            return None
+        known = self.jobs[job.job_id]
+        looked_at = {conversation_of(one): self.calls[one].timestamp() for one in self._listed(known)}
+        own = self._own(request.window)
+        return Delivery(
+            job.job_id,
+            known.submitted_at,
+            looked_at | {one: start.timestamp() for one, start in own.items()},
+            tuple(own),
+            len(self._listed(known)),
+            known.skipped,
+            tuple(
+                Recording(one, None, reason="it could not be exported", conversation_id=conversation_of(one))
+                for one in known.failed
+            ),
+        )
+
+    def absent(self, request: ExportRequest, delivery: Delivery, conversations: Sequence[str]) -> list[Recording]:
+        self.looked_up += conversations
+        return [
+            Recording(
+                one,
+                None,
+                reason="exported before" if one in self.elsewhere else None,
+                conversation_id=conversation_of(one),
+            )
+            for one in self.calls
+            if conversation_of(one) in conversations
+        ]
+
+    def has_arrived(self, recording_id: str) -> bool:
+        """Whether a recording that was exported is in the bucket."""
+        return self.exported[recording_id] <= self._clock()
+
+    def _own(self, window: ExportWindow) -> dict[str, datetime]:
+        """The recorded conversations of a window, and their starts."""
+        blank = {one: start for one, start in self.blank.items() if window.start <= start < window.end}
+        return {conversation_of(one): self.calls[one] for one in self.ids_in(window)} | blank
+
+    def _waiting(self, job: MemoryJob) -> ExportJob:
+        if job.discarded:
+            return ExportJob(job.job_id, JobStatus.CANCELED, "cancelled")
+        if self._clock() < job.ready_at:
+            return ExportJob(job.job_id, JobStatus.RUNNING, "pending")
+        return ExportJob(job.job_id, JobStatus.READY, "ready", size=len(self._listed(job)))
+
+    def _refuse_without_slot(self) -> None:
+        busy = [job.job_id for job in self.jobs.values() if job.is_under_way(self._clock())]
+        if self.jobs_at_a_time is not None and len(busy) >= self.jobs_at_a_time:
+            raise NotYet(f"{', '.join(busy)} are under way")
+
     def missing(self, request: ExportRequest, job: ExportJob) -> list[str]:
         came = {recording.conversation_id for recording in job.recordings}
+        if self.delivers:
+            return [one for one in self._own(request.window) if one not in came]
         return [one for one in request.conversations if one not in came]
 
     def vanish(self, job_id: str) -> None:
@@ -263,6 +412,7 @@ class MemoryArchive:
     :ivar verified: recordings that were held against what is stored.
     :ivar has_pyarrow: whether an index can be written.
     :ivar before_fetch: called with each id before it is fetched.
+    :ivar is_bucket: whether the platform can deliver into it.
     """
 
     platform: MemoryApi
@@ -281,6 +431,7 @@ class MemoryArchive:
     indexes: dict[ExportWindow, list[tuple[ExportRequest, ReceiptLine]]] = field(default_factory=dict)
     has_pyarrow: bool = True
     before_fetch: Callable[[str], None] = lambda recording_id: None
+    is_bucket: bool = True
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
         return self.receipts.get(window)
@@ -331,6 +482,15 @@ class MemoryArchive:
                 self.objects[key] = _stored(key, recording)
             yield recording, self.objects[key]
 
+    def delivered(self, conversations: Mapping[str, float]) -> Iterator[Recording]:
+        if not self.is_bucket:
+            raise InvalidInput(f"{self.destination} is no bucket that anything is delivered into")
+        for one in self.platform.exported:
+            conversation_id = conversation_of(one)
+            if conversation_id in conversations and self.platform.has_arrived(one):
+                stored = StoredObject(f"org/{conversation_id}/{one}.ogg", 10, checksum="etag")
+                yield Recording(one, None, conversation_id=conversation_id, extension="ogg", stored=stored)
+
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         self.reports[interval] = report
         return f"reports/{interval}"
@@ -365,6 +525,11 @@ class MemoryArchive:
 def _stored(key: str, recording: Recording) -> StoredObject:
     content = f"audio of {recording.recording_id}".encode()
     return StoredObject(key, len(content), sha256(content).hexdigest(), "etag")
+
+
+def conversation_of(recording_id: str) -> str:
+    """The conversation of a recording that a platform delivers."""
+    return f"of-{recording_id.partition('+')[0]}"
 
 
 def calls_every(minutes: int, window: ExportWindow) -> dict[str, datetime]:

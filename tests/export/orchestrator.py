@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace, Pending
+from airflow_provider_genesys.export.errors import NotYet
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import Entry, ExportRequest, ExportWindow, Organisation
 from tests.export.memory import Clock, MemoryApi, MemoryArchive, calls_every
 from tests.ledger.memory import MemoryLedger
+
+T = TypeVar("T")
 
 ORGANISATION = Organisation("api.mypurecloud.com", "client")
 MIDNIGHT = datetime(2024, 5, 1, tzinfo=UTC)
@@ -64,16 +69,22 @@ class World:
         return entry
 
     def submit(self, coordinator: Coordinator, request: ExportRequest, force_run: str = "") -> list[str]:
-        """The task ``submit_export``: deferred while it is held elsewhere."""
-        while isinstance(outcome := coordinator.submit(request, force_run), Held):
+        """The task ``submit_export``: deferred while it is held elsewhere, or has to wait for a slot."""
+        while isinstance(outcome := self._patiently(partial(coordinator.submit, request, force_run)), Held):
             self._pass(outcome.wait)
+        return outcome
+
+    def submit_once(self, coordinator: Coordinator, request: ExportRequest) -> list[str]:
+        """One try of the task ``submit_export``, of a window that nobody else has."""
+        outcome = coordinator.submit(request)
+        assert not isinstance(outcome, Held)
         return outcome
 
     def wait(self, coordinator: Coordinator, job_ids: list[str]) -> list[str]:
         """The task ``wait_for_export``: follow, and heal what needs attention."""
         while (progress := coordinator.follow(job_ids)).wait is not Wait.COMPLETED:
             if progress.wait is Wait.ATTENTION:
-                healed = coordinator.heal(job_ids)
+                healed = self._patiently(partial(coordinator.heal, job_ids))
                 if isinstance(healed, Held):
                     self._pass(healed.wait)
                 else:
@@ -84,7 +95,7 @@ class World:
 
     def retrieve(self, coordinator: Coordinator, job_ids: list[str]) -> Counter[str]:
         """The task ``retrieve_recordings``: waits again where jobs were replaced."""
-        while not isinstance(outcome := coordinator.retrieve(job_ids), Counter):
+        while not isinstance(outcome := self._patiently(partial(coordinator.retrieve, job_ids)), Counter):
             if isinstance(outcome, Pending):
                 job_ids = self.wait(coordinator, outcome.job_ids)
             else:
@@ -98,6 +109,13 @@ class World:
         coordinator = coordinator or self.coordinator()
         job_ids = self.submit(coordinator, request, force_run)
         return self.retrieve(coordinator, self.wait(coordinator, job_ids))
+
+    def _patiently(self, step: Callable[[], T | Held]) -> T | Held:
+        """A step, or, where something else has to come first, a wait for that."""
+        try:
+            return step()
+        except NotYet as error:
+            return Held(str(error), error.retry_after or 180.0)
 
     def _pass(self, seconds: float) -> None:
         assert sum(self.clock.slept) < PATIENCE, "the orchestrator waits for ever"

@@ -28,6 +28,7 @@ from airflow_provider_genesys.export.model import (
     ExportRequest,
     RequestState,
 )
+from airflow_provider_genesys.export.ports import Submitter
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory import LOSES_ITS_ANSWER, Fate, is_refused, is_too_busy
 from tests.export.orchestrator import DAY, ORGANISATION, World, asked, hours
@@ -49,7 +50,7 @@ def submitted(outcome: list[Entry] | Held) -> list[Entry]:
     return outcome
 
 
-class SlowApi:
+class SlowApi(Submitter):
     """A platform that takes longer over a submission than a lease lasts, in real time."""
 
     def __init__(self) -> None:

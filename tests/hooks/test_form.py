@@ -49,6 +49,7 @@ def test_the_extras_of_the_provider_info_are_those_that_the_hook_reads(connectio
         "export_api",
         "requests_per_minute",
         "polls_per_minute",
+        "integration_id",
         "include_numbers",
         "allow_private_downloads",
     }

@@ -206,16 +206,18 @@ def test_the_guides_api_may_be_named(hook_of: HookOf) -> None:
     assert isinstance(hook_of({"export_api": "guide"}).get_api(), GuideApi)
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [("bulk", "known, but not in this release"), ("soap", "unknown")],
-)
-def test_an_api_that_is_not_there_is_refused_in_words(hook_of: HookOf, name: str, what: str) -> None:
+def test_an_api_that_is_not_there_is_refused_in_words(hook_of: HookOf) -> None:
     with pytest.raises(
         InvalidInput,
-        match=f"'export_api' of connection 'genesys_test' says '{name}', which is {what}: use one of guide, batch",
+        match="'export_api' of connection 'genesys_test' says 'soap', which is unknown: use one of guide, batch, bulk",
     ):
-        hook_of({"export_api": name}).get_api()
+        hook_of({"export_api": "soap"}).get_api()
+
+
+@pytest.mark.parametrize("given", [{}, {"integration_id": ""}, {"integration_id": "  "}])
+def test_bulk_jobs_need_an_integration_before_any_request(hook_of: HookOf, given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="connection 'genesys_test' has no extra 'integration_id', which bulk jobs"):
+        hook_of({"export_api": "bulk", **given}).get_api()
 
 
 # -- at work ---------------------------------------------------------------------------------------------------------
@@ -306,6 +308,23 @@ def test_a_permission_that_the_published_api_wants_is_named(
     assert permission in said
 
 
+BULK = {"export_api": "bulk", "integration_id": "simulated-integration"}
+
+
+def test_an_integration_that_works_is_named(hook_of: HookOf, simulator: Simulator) -> None:
+    is_good, said = hook_of(BULK, host=simulator.url).test_connection()
+    assert is_good, said
+    assert "is active; 0 of 2 bulk jobs are under way" in said
+    assert simulator.stats.bulk_jobs == 0
+
+
+def test_a_permission_that_bulk_jobs_want_is_named(hook_of: HookOf, simulator: Simulator) -> None:
+    simulator.faults = [Fault("forbidden", route="bulk_execute")]
+    is_good, said = hook_of(BULK, host=simulator.url).test_connection()
+    assert not is_good
+    assert "Recording > Job > Edit" in said
+
+
 def test_an_organisation_without_the_guides_api_hears_which_setting_is_wrong(hook_of: HookOf) -> None:
     with rude_platform() as real:
         real.will(Answer(404, {"message": "not found", "code": "not.found", "status": 404, "contextId": "c"}))
@@ -331,7 +350,8 @@ def test_a_platform_that_is_down_is_asked_once(hook_of: HookOf, simulator: Simul
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"), [({"host": ""}, "has no host"), ({"extra": {"export_api": "bulk"}}, "not in this release")]
+    ("fields", "said"),
+    [({"host": ""}, "has no host"), ({"extra": {"export_api": "bulk"}}, "has no extra 'integration_id'")],
 )
 def test_a_connection_that_cannot_work_fails_the_test_in_words(
     hook_of: HookOf, fields: dict[str, Any], said: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``api/batch.py`` and its neighbours really send, from a day's volume to its manifest, is what the SDK allows."""
+"""What ``api/`` really sends to the published API, from a day's volume to its manifest, is what the SDK allows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pytest
 import requests
 
 from airflow_provider_genesys.api.batch import BatchApi
+from airflow_provider_genesys.api.bulk import BulkApi
 from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
 from airflow_provider_genesys.api.hosts import resolve_hosts
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
-from airflow_provider_genesys.simulator import Simulator
+from airflow_provider_genesys.simulator import Fault, Simulator
 from airflow_provider_genesys.simulator.conversations import DIVISION_IDS
 from airflow_provider_genesys.simulator.universe import AGENT_IDS, QUEUE_IDS
 from tests.sdk.operations import operation, problems
@@ -33,6 +34,14 @@ CALLS = {
     ("GET", "/api/v2/conversations/{}/recordings"),
     ("GET", "/api/v2/routing/queues"),
     ("GET", "/api/v2/users"),
+    ("POST", "/api/v2/recording/jobs"),
+    ("GET", "/api/v2/recording/jobs"),
+    ("GET", "/api/v2/recording/jobs/{}"),
+    ("PUT", "/api/v2/recording/jobs/{}"),
+    ("DELETE", "/api/v2/recording/jobs/{}"),
+    ("GET", "/api/v2/recording/jobs/{}/failedrecordings"),
+    ("GET", "/api/v2/conversations/{}/recordingmetadata"),
+    ("GET", "/api/v2/integrations/{}"),
 }
 
 
@@ -40,6 +49,7 @@ CALLS = {
 def made(simulator: Simulator) -> list[requests.PreparedRequest]:
     """Every request of a day by each route, with every filter, of a recent day and an old one."""
     seen: list[requests.PreparedRequest] = []
+    simulator.faults = [Fault("failed_exports", every=5, times=None)]
     client = GenesysClient(ClientSettings(resolve_hosts(simulator.url), "demo", "demo"))
     client._session.hooks["response"].append(lambda response, **_: seen.append(response.request))
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -65,7 +75,27 @@ def made(simulator: Simulator) -> list[requests.PreparedRequest]:
         job = api.job(part, api.submit(part))
         assert api.manifest(part, job)["recordings"]
     api.answers(organisation)
+    del filters["minDurationSeconds"]
+    export(
+        BulkApi(client, simulator.universe.integration),
+        ExportRequest(organisation, old, "original", filters, everything),
+    )
     return [request for request in seen if "/oauth/" not in str(request.url)]
+
+
+def export(api: BulkApi, asked: ExportRequest) -> None:
+    """Every request of a bulk job, of one that is only rehearsed, and of one that is looked for."""
+    api.discard(api.rehearse(asked))
+    job_id = api.submit(asked)
+    assert api.orphan(asked, []) == job_id
+    assert list(api.ready()) == [job_id]
+    api.start(job_id)
+    job = api.job(asked, job_id)
+    delivery = api.delivery(asked, job)
+    assert delivery.failed
+    assert api.absent(asked, delivery, delivery.own[:1])
+    assert api.manifest(asked, job)["conversations"] == list(delivery.own)
+    api.answers(asked.organisation)
 
 
 def test_every_request_that_is_made_is_one_of_the_platforms(made: list[requests.PreparedRequest]) -> None:

@@ -154,6 +154,7 @@ def test_a_deferral_is_for_the_jobs_and_to_an_absolute_moment(rig: Callable[...,
         "genesys_conn_id": "genesys_default",
         "ledger_conn_id": "genesys_ledger",
         "owner": "export/manual[-1]",
+        "max_recordings_per_job": 5000,
         **PACE,
     }
 

@@ -46,7 +46,7 @@ def test_it_survives_being_written_down() -> None:
 def test_it_is_written_down_as_json_scalars_and_a_list_of_ids() -> None:
     _, arguments = following(["a", "b"]).serialize()
     assert arguments.pop("job_ids") == ["a", "b"]
-    assert {type(value) for value in arguments.values()} == {str, float}
+    assert {type(value) for value in arguments.values()} == {str, float, int}
 
 
 def test_none_of_its_arguments_is_one_that_airflow_takes_for_itself() -> None:

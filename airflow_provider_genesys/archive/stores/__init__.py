@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airflow_provider_genesys.export.model import StoredObject
 
@@ -76,6 +76,17 @@ class Store(Protocol):
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
         """Remove what killed writers of these keys left half done, and nobody else's."""
+
+
+@runtime_checkable
+class Browsable(Protocol):
+    """A store in which others put objects, too: Genesys Cloud does, and into S3 only."""
+
+    def folders(self) -> Iterator[str]:
+        """The first parts of all keys that have several."""
+
+    def browse(self, prefix: str) -> Iterator[StoredObject]:
+        """What lies under keys that begin so, 1,000 objects a request, in no particular order."""
 
 
 class Upload(Protocol):

@@ -62,6 +62,18 @@ class FileStore:
     def find_all(self, keys: Collection[str]) -> dict[str, StoredObject]:
         return {key: found for key in keys if (found := self.find(key))}
 
+    def folders(self) -> Iterator[str]:
+        with self._told(""):
+            if self._root.is_dir():
+                yield from (entry.name for entry in self._root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+
+    def browse(self, prefix: str) -> Iterator[StoredObject]:
+        with self._told(prefix):
+            for folder, _, names in os.walk(self._root / prefix):
+                for name in names:
+                    path = Path(folder, name)
+                    yield StoredObject(path.relative_to(self._root).as_posix(), path.stat().st_size)
+
     def put(
         self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
     ) -> StoredObject | None:

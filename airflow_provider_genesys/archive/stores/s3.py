@@ -117,6 +117,17 @@ class S3Store:
                 at += 1
         return found
 
+    def folders(self) -> Iterator[str]:
+        for page in self._pages(self._prefix, Delimiter="/"):
+            for folder in page.get("CommonPrefixes", ()):
+                yield folder["Prefix"].removeprefix(self._prefix).rstrip("/")
+
+    def browse(self, prefix: str) -> Iterator[StoredObject]:
+        for page in self._pages(self._prefix + prefix):
+            for entry in page.get("Contents", ()):
+                key = entry["Key"].removeprefix(self._prefix)
+                yield StoredObject(key, entry["Size"], checksum=_etag(entry))
+
     def put(
         self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
     ) -> StoredObject | None:
@@ -170,6 +181,12 @@ class S3Store:
                 Bucket=self._bucket, Prefix=prefix, StartAfter=after, **self._owner
             )
             return page
+
+    def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
+        with self._asking("s3:ListBucket"):
+            yield from self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix, **options
+            )
 
     def _open_uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         with self._asking("s3:ListBucketMultipartUploads"):
