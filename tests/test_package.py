@@ -147,9 +147,9 @@ def test_a_room_knows_nothing_of_the_others_tools(room: str) -> None:
     assert wrong == set()
 
 
-def test_only_the_api_its_simulator_and_an_example_name_a_path_of_the_platform() -> None:
+def test_only_the_api_and_its_simulator_name_a_path_of_the_platform() -> None:
     naming = {file.relative_to(PACKAGE).parts[0] for file in PACKAGE.rglob("*.py") if "api/v2" in file.read_text()}
-    assert naming == {"api", "simulator", "example_dags"}
+    assert naming == {"api", "simulator"}
 
 
 def test_every_source_file_begins_with_its_licence() -> None:

@@ -7,7 +7,8 @@ however often and from wherever they are asked for: `export_shifts` claims the d
 has submitted, looks at the job, and tells the ledger how it ended. A job that failed is submitted again, three times
 at most; the param `force` begins afresh.
 
-The endpoint is made up: the provider's simulator answers it, Genesys Cloud does not. Put yours in its place.
+The endpoint is made up: the provider's simulator answers it, Genesys Cloud does not. Put your own calls, as
+`airflow_provider_genesys.api.errors.Call`, in the place of `SUBMIT` and `LOOK`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,9 @@ import pendulum
 from airflow.providers.common.compat.sdk import DAG, PokeReturnValue, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from airflow_provider_genesys.api.errors import Call
+from airflow_provider_genesys.api.shifts import LOOK, SUBMIT
 from airflow_provider_genesys.guardrail import failed, finished, submitted_once
 from airflow_provider_genesys.hooks.genesys import GenesysHook
-
-EXPORTS = "/api/v2/workforcemanagement/shiftexports"
-SUBMIT = Call("POST", EXPORTS, permission="yours", scope="yours", repeatable=False)
-LOOK = Call("GET", EXPORTS + "/{job_id}", permission="yours", scope="yours")
 
 with DAG(
     dag_id="example_wfm_shift_export",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -152,8 +153,9 @@ class ExportOperator(BaseOperator):
         """Go on after a wait for a time, from the beginning. ``execute`` is for Airflow alone to call."""
         return self._begin(context, **kwargs)
 
+    @abstractmethod
     def _begin(self, context: Context, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError
+        """The step itself, from its beginning."""
 
     def _give_up(self, context: Context, job_ids: list[str]) -> None:
         """Leave no job waiting for a start that nobody will give it."""
