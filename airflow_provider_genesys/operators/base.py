@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, NotYet, Passing
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB
-from airflow_provider_genesys.export.model import AUDIO, AUTO
 from airflow_provider_genesys.hooks.genesys import GenesysHook
+from airflow_provider_genesys.operators.arguments import job_ids_of, number
 from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
 from airflow_provider_genesys.versions import DateTimeTrigger
 from airflow_provider_genesys.wiring import DEFAULT_LEDGER, coordinator
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_genesys.export.coordinator import Coordinator
     from airflow_provider_genesys.export.leases import Held
-
-MEDIA_FORMATS = (AUTO, "mp3", "wav", "original")
 
 LONGEST_NAP = 180.0
 """Seconds that a task sleeps for at most; told to wait longer, it is deferred until then, and no retry is used."""
@@ -210,94 +206,3 @@ def airflow_errors() -> Iterator[None]:
         raise AirflowException(str(error)) from error
     except ExportError as error:
         raise AirflowFailException(str(error)) from error
-
-
-def media_format_of(value: Any) -> str:
-    """A media format that can be asked for; empty where none is said, which is for the API to take or to refuse.
-
-    :raises InvalidInput: for another one, ``default`` among them: the platform's raw container can't be decoded (guide,
-        section 1).
-    """
-    if value is None or value == "":
-        return ""
-    if value not in MEDIA_FORMATS:
-        raise InvalidInput(f"media_format is {value!r}: say mp3 or wav explicitly, or original where the API has it")
-    return str(value)
-
-
-def media_of(value: Any) -> tuple[str, ...]:
-    """The media to export, from a list, its JSON text, or a single name; audio without any. Which there are is the
-    API's to say.
-
-    :raises InvalidInput: for anything else.
-    """
-    if value is None or value == "":
-        return AUDIO
-    try:
-        media = json.loads(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
-    except ValueError:
-        media = None
-    media = [media] if isinstance(media, str) else media
-    if not isinstance(media, Sequence) or not media or not all(isinstance(one, str) for one in media):
-        raise InvalidInput(f"media must be a list such as ['audio', 'screen'], not {value!r}")
-    return tuple(sorted(set(media)))  # in whatever order, it is the same request
-
-
-def filters_of(value: Any) -> dict[str, Any]:
-    """Filters as a JSON object, from an object or its text. What they may say is the API's to say.
-
-    :raises InvalidInput: for anything else.
-    """
-    return object_of("filters", value)
-
-
-def object_of(name: str, value: Any) -> dict[str, Any]:
-    """A JSON object from an argument that may be its text; empty for nothing.
-
-    :raises InvalidInput: for anything else.
-    """
-    try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        found = value
-    if found is None or found == "":
-        return {}
-    if not isinstance(found, dict):
-        raise InvalidInput(f"{name} must be a JSON object, not {value!r}")
-    return found
-
-
-def number(name: str, value: Any) -> float:
-    """A number from an argument that may be a rendered template.
-
-    :raises InvalidInput: for anything else.
-    """
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        found = math.nan
-    if not math.isfinite(found):
-        raise InvalidInput(f"{name} must be a number, not {value!r}")
-    return found
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or false from an argument that may be a rendered template.
-
-    :raises InvalidInput: for anything else.
-    """
-    known = {"true": True, "false": False}
-    if str(value).lower() not in known:
-        raise InvalidInput(f"{name} must be true or false, not {value!r}")
-    return known[str(value).lower()]
-
-
-def job_ids_of(value: Any) -> list[str]:
-    """A list of job ids; a single one may come as a string.
-
-    :raises InvalidInput: for anything else.
-    """
-    ids = [value] if isinstance(value, str) else value
-    if not isinstance(ids, Sequence) or not all(isinstance(one, str) and one for one in ids):
-        raise InvalidInput(f"job_ids must be a list of job ids or a single one, not {value!r}")
-    return list(ids)

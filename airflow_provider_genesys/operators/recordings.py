@@ -16,19 +16,22 @@ from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportWindow
-from airflow_provider_genesys.export.planning import check_interval
-from airflow_provider_genesys.operators.base import (
-    DEADLINE,
-    ExportOperator,
-    airflow_errors,
-    deadline_from_now,
+from airflow_provider_genesys.operators.arguments import (
     filters_of,
     flag,
+    interval_of,
     job_ids_of,
     media_format_of,
     media_of,
     number,
     object_of,
+    windows_of,
+)
+from airflow_provider_genesys.operators.base import (
+    DEADLINE,
+    ExportOperator,
+    airflow_errors,
+    deadline_from_now,
     outcome_of,
     run_of,
 )
@@ -378,40 +381,6 @@ class ReconcileExportOperator(_SelectingOperator):
         if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
             raise AirflowFailException(_what_is_missing(report))
         return report.counts()
-
-
-def interval_of(context: Context, start: str | None, end: str | None) -> ExportWindow:
-    """The interval of a run: ``start`` to ``end`` where they are given, else the data interval.
-
-    :raises InvalidInput: where there is neither, or it is naive, reversed, unbounded or not over yet.
-    """
-    bounds: tuple[datetime | None, ...]
-    if start or end:
-        bounds = (_time("start", start), _time("end", end))
-    else:
-        known: Any = context
-        bounds = (known.get("data_interval_start"), known.get("data_interval_end"))
-    return check_interval(bounds[0], bounds[1], datetime.now(UTC))
-
-
-def windows_of(value: Any) -> list[ExportWindow]:
-    """The windows of an XCom. Airflow 3 hands on the output of a group that is mapped once as a single value.
-
-    :raises InvalidInput: for anything else.
-    """
-    windows = [value] if isinstance(value, Mapping) else value
-    if isinstance(windows, str) or not isinstance(windows, Iterable):
-        raise InvalidInput(f"windows must be a list of windows, as the planner returns it, not {value!r}")
-    return [ExportWindow.parse(window) for window in windows]
-
-
-def _time(name: str, text: str | None) -> datetime:
-    try:
-        return datetime.fromisoformat(text or "")
-    except (TypeError, ValueError):
-        raise InvalidInput(
-            f"{name} is {text!r}: give 'start' and 'end' together, as ISO 8601 times with a zone"
-        ) from None
 
 
 def _what_is_missing(report: Report) -> str:

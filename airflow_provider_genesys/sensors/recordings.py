@@ -17,13 +17,13 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_genesys.export.errors import Passing
 from airflow_provider_genesys.export.following import AHEAD, Progress, Wait
 from airflow_provider_genesys.export.leases import Held
+from airflow_provider_genesys.operators.arguments import job_ids_of
 from airflow_provider_genesys.operators.base import (
     DEADLINE,
     LONGEST_NAP,
     ExportOperator,
     airflow_errors,
     deadline_from_now,
-    job_ids_of,
     outcome_of,
 )
 from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT

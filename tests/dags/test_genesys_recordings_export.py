@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from airflow_provider_genesys.operators.base import filters_of
+from airflow_provider_genesys.operators.arguments import filters_of
 from airflow_provider_genesys.params import export_params
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 from tests.airflow_versions import dag_bag, serialized

@@ -19,17 +19,8 @@ from airflow_provider_genesys.export.errors import (
     Refused,
     UrlsExpired,
 )
-from airflow_provider_genesys.operators.base import (
-    airflow_errors,
-    filters_of,
-    flag,
-    job_ids_of,
-    media_format_of,
-    media_of,
-    number,
-    outcome_of,
-    owner_of,
-)
+from airflow_provider_genesys.operators.arguments import filters_of, flag, job_ids_of, media_format_of, media_of, number
+from airflow_provider_genesys.operators.base import airflow_errors, outcome_of, owner_of
 from airflow_provider_genesys.operators.recordings import (
     PlanExportOperator,
     ReconcileExportOperator,
