@@ -136,6 +136,12 @@ def test_a_job_that_fails_may_pass(analytics: Callable[..., tuple[Analytics, Sim
     assert len(found.recorded(REQUEST)) == 2000
 
 
+def test_a_job_whose_answer_was_lost_is_begun_again(analytics: Callable[..., tuple[Analytics, Simulator]]) -> None:
+    found, simulator = analytics(calls_per_day=2000, faults=[Fault("details_lost")])
+    assert len(found.recorded(REQUEST)) == 2000
+    assert simulator.stats.requests["details_submit"] == 2
+
+
 def test_a_window_is_searched_once(analytics: Callable[..., tuple[Analytics, Simulator]]) -> None:
     found, simulator = analytics()
     assert found.recorded(REQUEST) == found.recorded(replace(REQUEST, media_format="original"))
