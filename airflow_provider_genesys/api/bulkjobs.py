@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -50,6 +50,8 @@ _STATUSES = {
 _OVER = ("FAILED", "CANCELLED")
 _TOO_LARGE = re.compile(r"tim(ed|e).?out", re.IGNORECASE)
 """What a job fails with whose query found too much in its time: the SDK's advice is to query smaller periods."""
+
+T = TypeVar("T")
 
 _WRONG_STATE = (400, 404, 409)
 """What a call may be answered that comes too early or too late for the job: its state says which."""
@@ -89,12 +91,8 @@ class BulkJobs:
         :raises NotYet: where as many jobs as may be are pending or processing.
         """
         body = {**self._query(request, rehearsal), "actionDate": _iso(self.clock())}
-        try:
-            answer = self.client.call(SUBMIT, body=body)
-        except (ApiRefused, ApiPassing) as error:
-            if error.body.status in (400, 409, 429):
-                self._refuse_without_slot(f"the job for window {request}")
-            raise
+        what = f"the job for window {request}"
+        answer = self._with_slot(what, lambda: self.client.call(SUBMIT, body=body), (400, 409, 429))
         if not answer.get("id"):
             raise OutcomeUnknown(f"{SUBMIT}: the answer for window {request} has no id")
         return str(answer["id"])
@@ -137,15 +135,15 @@ class BulkJobs:
 
         :raises NotYet: where as many jobs as may be are pending or processing.
         """
-        try:
-            self.client.tell(START, ids={"job_id": job_id}, body={"state": "PROCESSING"})
-        except (ApiRefused, ApiPassing) as error:
-            if error.body.status not in (*_WRONG_STATE, 429):
-                raise
-            if self.job(job_id).status is not JobStatus.READY:
-                return
-            self._refuse_without_slot(f"job {job_id}")
-            raise
+
+        def tell() -> None:
+            try:
+                self.client.tell(START, ids={"job_id": job_id}, body={"state": "PROCESSING"})
+            except ApiRefused as error:
+                if error.body.status not in _WRONG_STATE or self.job(job_id).status is JobStatus.READY:
+                    raise
+
+        self._with_slot(f"job {job_id}", tell, (*_WRONG_STATE, 429))
 
     def discard(self, job_id: str) -> None:
         """Cancel a job; one that is gone, or over, is left alone."""
@@ -213,6 +211,22 @@ class BulkJobs:
             "includeSnippetRecordings": "audio" in request.media,
             "conversationQuery": {**query_of(request), "order": "desc" if rehearsal else "asc"},
         }
+
+    def _with_slot(self, what: str, ask: Callable[[], T], refusals: Collection[int], looks: int = 3) -> T:
+        """Ask for what needs a slot. A refusal doesn't say that there is none, and one may come free before the jobs
+        are looked at: who finds room asks again, and takes the last refusal for what it says.
+
+        :raises NotYet: where as many jobs as may be are pending or processing.
+        """
+        try:
+            return ask()
+        except (ApiRefused, ApiPassing) as error:
+            if error.body.status not in refusals:
+                raise
+            self._refuse_without_slot(what)
+            if looks == 1 or isinstance(error, ApiPassing):
+                raise
+        return self._with_slot(what, ask, refusals, looks - 1)
 
     def _refuse_without_slot(self, what: str) -> None:
         """How the platform words the refusal of a third job is not known: whether that is the cause, its list says."""

@@ -20,6 +20,7 @@ from airflow_provider_genesys.export.model import (
     Recording,
     RecordingStatus,
 )
+from airflow_provider_genesys.export.ports import ExportApi
 from dev.transfer.task import Task
 
 _DAY = datetime(2024, 5, 1, tzinfo=UTC)
@@ -27,10 +28,19 @@ _AT_ONCE = 0.001
 
 
 @dataclass(frozen=True)
-class _CompletedJob:
+class _CompletedJob(ExportApi):
     """A Genesys Cloud whose only job has completed, without a manifest: the others fetch none either."""
 
     recordings: tuple[Recording, ...]
+
+    def checked(self, request: ExportRequest) -> ExportRequest:
+        return request
+
+    def parts(self, request: ExportRequest) -> None:
+        return None
+
+    def missing(self, request: ExportRequest, job: ExportJob) -> tuple[str, ...]:
+        return ()
 
     def volume(self, request: ExportRequest) -> int:
         return len(self.recordings)
@@ -38,7 +48,7 @@ class _CompletedJob:
     def submit(self, request: ExportRequest) -> str:
         return "job-of-the-bench"
 
-    def job(self, job_id: str) -> ExportJob:
+    def job(self, request: ExportRequest, job_id: str) -> ExportJob:
         return ExportJob(job_id, JobStatus.COMPLETED, "completed", recordings=self.recordings)
 
 

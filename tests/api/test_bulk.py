@@ -264,9 +264,15 @@ def test_a_start_waits_for_a_slot_as_well(bulk: Build, clock: Clock) -> None:
 @pytest.mark.parametrize("status", [400, 409])
 def test_a_refusal_for_another_reason_is_told(rude: RudePlatform, rude_api: BulkApi, status: int) -> None:
     refusal = {"message": "conversationQuery is too old", "code": "bad.request", "status": status, "contextId": "c-1"}
-    rude.will(Answer(status, refusal), Answer(200, {"entities": []}))
+    rude.will(*[Answer(status, refusal), Answer(200, {"entities": []})] * 3)
     with pytest.raises(Refused, match="conversationQuery is too old"):
         rude_api.submit(REQUEST)
+
+
+def test_a_slot_that_came_free_before_anybody_looked_is_taken(rude: RudePlatform, rude_api: BulkApi) -> None:
+    full = {"message": "2 jobs pending or processing", "code": "bad.request", "status": 400, "contextId": "c-1"}
+    rude.will(Answer(400, full), Answer(200, {"entities": []}), Answer(202, {"id": "j-3"}))
+    assert rude_api.submit(REQUEST) == "j-3"
 
 
 def test_a_rate_limit_is_no_want_of_a_slot(rude: RudePlatform, rude_api: BulkApi) -> None:
