@@ -43,7 +43,7 @@ ALLOWED = {
     "guardrail": {"operators", "wiring", "hooks", "export"},
     "cli": {"cli", "wiring", "hooks", "export"},
     "__main__": {"cli"},
-    "example_dags": {"guardrail", "hooks", "api"},
+    "example_dags": {"operators", "sensors", "guardrail", "hooks", "api", "versions"},
     "simulator": {"simulator"},
     "provider_info": {"hooks"},
     "pytest_plugin": {"simulator"},
