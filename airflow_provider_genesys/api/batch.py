@@ -84,6 +84,10 @@ class BatchApi(ExportApi):
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
 
+    def countable_since(self) -> float:
+        """Since when a day is counted by one query of analytics, epoch seconds."""
+        return self._analytics.countable_since()
+
     def parts(self, request: ExportRequest) -> list[tuple[str, ...]]:
         """The conversations of a window that were recorded, by their start, in lots of a hundred."""
         check_availability(request.window, self.available_until())

@@ -93,6 +93,10 @@ class BulkApi(ExportApi):
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
 
+    def countable_since(self) -> float:
+        """Since when a day is counted by one query of analytics, epoch seconds."""
+        return self._analytics.countable_since()
+
     def submit(self, request: ExportRequest) -> str:
         """Make a job for a window, which then waits to be started."""
         return self._jobs.submit(request)
