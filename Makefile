@@ -9,8 +9,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check docs bench bench-transfer \
-	bench-estimate bench-triggerer \
-	servers constraints clean
+	bench-estimate bench-triggerer stack stack-airflow2 servers constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +79,24 @@ bench-transfer: .venv/installed-bench ## Print the benchmark of the transfer alo
 
 .venv/installed-bench: .venv/installed
 	$(AIRFLOW3)/python -m pip install --quiet --constraint constraints/airflow3.txt --group bench
+	touch $@
+
+ifeq ($(AIRFLOW),2)
+stack: stack-airflow2
+else
+stack: .venv/installed-stack ## Run the whole system on Airflow 3 until Ctrl-C (AIRFLOW=2: on 2.11)
+	PYTHON=$(PYTHON) dev/servers.sh stack
+	$(AIRFLOW3)/python -m dev.stack
+endif
+
+stack-airflow2: .venv-airflow2/installed-stack
+	PYTHON=$(PYTHON) dev/servers.sh stack
+	$(AIRFLOW2)/python -m dev.stack
+
+.venv/installed-stack: LINE := 3
+.venv-airflow2/installed-stack: LINE := 2
+%/installed-stack: %/installed
+	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt --group stack
 	touch $@
 
 constraints: install ## Pin the newest versions of everything, for both lines

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the servers that the tests start: Redis and MariaDB from Debian's packages, dynalite and Azurite from npm.
 # With the argument `bench`: nginx and aria2 instead, for make bench-transfer.
+# With the argument `stack`: PostgreSQL, Redis and curl, for make stack.
 # Where they are there already it does nothing, and needs no rights. A service that a package starts is not used: the
 # tests' servers have ports, data and passwords of their own.
 set -euo pipefail
@@ -13,6 +14,11 @@ missing=()
 if [ "${1:-}" = bench ]; then
     command -v nginx >/dev/null || missing+=(nginx)
     command -v aria2c >/dev/null || missing+=(aria2)
+elif [ "${1:-}" = stack ]; then
+    ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v curl >/dev/null || missing+=(curl)
+    command -v wget >/dev/null || missing+=(wget)
 else
     command -v redis-server >/dev/null || missing+=(redis-server)
     command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || missing+=(mariadb-server)
@@ -21,7 +27,7 @@ fi
 
 if ((${#missing[@]})); then
     if ! command -v apt-get >/dev/null; then
-        echo "dev/servers.sh: install ${missing[*]} by your system's package manager: the tests start them" >&2
+        echo "dev/servers.sh: install ${missing[*]} by your system's package manager: ${1:-the tests} needs them" >&2
         exit 1
     fi
     as_root=()
@@ -42,4 +48,4 @@ if ((${#missing[@]})); then
     rm "$log"
 fi
 
-[ "${1:-}" = bench ] || "$python" -m tests.servers.npm
+[ -n "${1:-}" ] || "$python" -m tests.servers.npm

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m airflow_provider_genesys.simulator``: a Genesys Cloud on loopback."""
+"""``python -m airflow_provider_genesys.simulator``: a Genesys Cloud, on loopback unless told otherwise."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SpecError as error:
         return _complain(str(error), 2)
     try:
-        listener = bind(options.port)
+        listener = bind(options.port, options.host)
     except (OSError, OverflowError) as error:
-        return _complain(f"cannot listen on {HOST}:{options.port}: {error}", 1)
+        return _complain(f"cannot listen on {options.host}:{options.port}: {error}", 1)
     url = url_of(listener)
 
     def announce() -> None:
@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="A simulated Genesys Cloud on loopback.")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 (the default) picks a free one")
+    parser.add_argument("--host", default=HOST, help=f"address to listen on ({HOST}); anybody there can control it")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 (the default) picks a free one")
     parser.add_argument("--port-file", type=Path, help="file to write the port to once requests are answered")
     parser.add_argument("--universe", metavar="SPEC", help="JSON file, or JSON itself beginning with {")
     parser.add_argument("--list-faults", action="store_true", help="list the kinds of fault and exit")

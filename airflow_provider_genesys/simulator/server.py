@@ -44,16 +44,18 @@ def application(simulation: Simulation) -> web.Application:
     return app
 
 
-def bind(port: int) -> socket.socket:
-    """A listening socket on loopback.
+def bind(port: int, host: str = HOST) -> socket.socket:
+    """A listening socket.
 
     :param port: 0 picks a free one.
+    :param host: the address to listen on. Its control routes ask nobody who they are: another one than loopback is for
+        a network of containers that is not published.
     :raises OSError: the port is taken.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(1024)
     except OSError:
         listener.close()
@@ -63,7 +65,8 @@ def bind(port: int) -> socket.socket:
 
 def url_of(listener: socket.socket) -> str:
     """The base URL of a listening socket."""
-    return f"http://{HOST}:{listener.getsockname()[1]}"
+    host, port = listener.getsockname()
+    return f"http://{host}:{port}"
 
 
 async def serve(
