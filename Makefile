@@ -57,7 +57,7 @@ check: install ## Lint and types
 bench: install servers ## Print the benchmarks: claims of the ledgers, polls, and the transfer beside other ways
 	$(AIRFLOW3)/python -m dev.bench_ledger
 	$(AIRFLOW3)/python -m dev.bench_polling
-	$(MAKE) bench-estimate ARGS="--days 30"
+	$(MAKE) bench-estimate ARGS="--days 4"
 	$(MAKE) bench-transfer ARGS="--rounds 2"
 
 bench-estimate: install ## Print a year's estimate beside its export in simulated time (ARGS="--days 30": a shorter range)
