@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check bench bench-transfer \
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check docs bench bench-transfer \
 	bench-estimate bench-triggerer \
 	servers constraints clean
 
@@ -54,6 +54,13 @@ check: install ## Lint and types
 	$(AIRFLOW3)/ruff format --check .
 	$(AIRFLOW3)/mypy
 
+docs: .venv/installed-docs ## Build the pages of docs/ into docs/_build (warnings are errors)
+	$(AIRFLOW3)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
+
+.venv/installed-docs: .venv/installed
+	$(AIRFLOW3)/python -m pip install --quiet --constraint constraints/airflow3.txt --group docs
+	touch $@
+
 bench: install servers ## Print the benchmarks: claims of the ledgers, polls, and the transfer beside other ways
 	$(AIRFLOW3)/python -m dev.bench_ledger
 	$(AIRFLOW3)/python -m dev.bench_polling
@@ -79,4 +86,4 @@ constraints: install ## Pin the newest versions of everything, for both lines
 	$(AIRFLOW3)/python dev/constraints.py
 
 clean: ## Remove the environments and what the demo made
-	rm -rf .venv .venv-airflow2 .demo archive
+	rm -rf .venv .venv-airflow2 .demo archive docs/_build

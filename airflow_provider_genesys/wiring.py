@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,8 @@ from sqlalchemy.engine import URL
 from airflow_provider_genesys.archive.archive import DEFAULT_CONCURRENCY as DEFAULT_CONCURRENCY
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
-from airflow_provider_genesys.archive.layout import KeyTemplate
+from airflow_provider_genesys.archive.layout import KeyTemplate, manifest_key, receipt_key, report_key
+from airflow_provider_genesys.archive.pages import page_of
 from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
@@ -31,9 +32,11 @@ from airflow_provider_genesys.ledger.engines import shared_engine
 from airflow_provider_genesys.ledger.sql import SqlLedger
 
 if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_genesys.archive.stores import Store
+    from airflow_provider_genesys.export.model import ExportWindow
     from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 
 DEFAULT_LEDGER = "genesys_ledger"
@@ -116,6 +119,33 @@ def coordinator(
         place = replace(Destination.parse(destination), upload_args=upload_args or {})
         archive = _archive(hook, place, concurrency, template)
     return _wired(hook, ledger(ledger_conn_id), owner, pace, archive)
+
+
+def pages(
+    destination: str,
+    *,
+    job_ids: Sequence[str] = (),
+    window: ExportWindow | None = None,
+    interval: ExportWindow | None = None,
+) -> dict[str, str]:
+    """Where a person looks at documents of an archive, by document: URLs without any signature.
+
+    :param destination: the archive's URI.
+    :param job_ids: whose ``manifest``; of several jobs it is the folder of all.
+    :param window: whose ``receipt``.
+    :param interval: whose ``report``.
+    :raises InvalidInput: for a destination that can't be used.
+    """
+    keys = {}
+    if job_ids:
+        keys["manifest"] = manifest_key(job_ids[0]) if len(job_ids) == 1 else "manifests/"
+    if window is not None:
+        keys["receipt"] = receipt_key(window)
+    if interval is not None:
+        keys["report"] = report_key(interval)
+    place = Destination.parse(destination)
+    endpoint = _s3_hook(place).conn_config.get_service_endpoint_url("s3") if place.scheme == "s3" else None
+    return {name: page_of(place.scheme, place.place, place.prefix, key, endpoint) for name, key in keys.items()}
 
 
 def ledger(
@@ -297,15 +327,19 @@ def _file_store(destination: Destination, connections: int) -> Store:
 
 
 def _s3_store(destination: Destination, connections: int) -> Store:
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.config import Config
 
-    conn_id = destination.conn_id or S3Hook.default_conn_name
-    described = S3Hook(aws_conn_id=conn_id).conn_config
+    described = _s3_hook(destination).conn_config
     pool = Config(max_pool_connections=connections)
-    hook = S3Hook(aws_conn_id=conn_id, config=(described.botocore_config or Config()).merge(pool))
+    hook = _s3_hook(destination, config=(described.botocore_config or Config()).merge(pool))
     upload_args = {**described.extra_config.get("upload_args", {}), **destination.upload_args}
     return S3Store(hook.get_conn(), destination.place, destination.prefix, upload_args)
+
+
+def _s3_hook(destination: Destination, **kwargs: Any) -> S3Hook:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    return S3Hook(aws_conn_id=destination.conn_id or S3Hook.default_conn_name, **kwargs)
 
 
 def _gcs_store(destination: Destination, connections: int) -> Store:

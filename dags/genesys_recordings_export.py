@@ -83,10 +83,13 @@ with DAG(
             max_active_tis_per_dag=8,  # a burst of submissions would only wait for the polling budget
             **SELECTION,
         )
-        wait = ExportJobSensor(task_id="wait_for_export", job_ids=submit.output, deferrable=True, priority_weight=10)
+        wait = ExportJobSensor(
+            task_id="wait_for_export", job_ids=submit.output, window=window, deferrable=True, priority_weight=10
+        )
         RetrieveRecordingsOperator(
             task_id="retrieve_recordings",
             job_ids=wait.output,
+            window=window,
             destination=DESTINATION,
             key_template="{{ params.key_template }}",
             max_active_tis_per_dag=4,

@@ -36,6 +36,11 @@ def serialized(dag: Any) -> dict[str, Any]:
     return found
 
 
+def as_the_webserver_reads(dag: Any) -> Any:
+    """A DAG made from its serialized form, in which links are what Airflow lets through."""
+    return SerializedDag.from_dict(serialized(dag))
+
+
 def run_dag(dag: Any, logical_date: datetime, conf: dict[str, Any]) -> Any:
     """Run a whole DAG in this process, deferrals included, and return its DAG run."""
     date = pendulum.instance(logical_date)

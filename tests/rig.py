@@ -110,9 +110,16 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 def context_of(
     run_id: str = "scheduled", start: Any = DAY, end: Any = DAY + timedelta(days=1), run_type: str = "manual"
 ) -> dict[str, Any]:
-    """What Airflow hands a task, as far as the operators read it."""
+    """What Airflow hands a task, as far as the operators read it; ``ti.pushed`` is what they push to XCom."""
+    pushed: dict[str, Any] = {}
     return {
-        "ti": SimpleNamespace(dag_id="export", run_id=run_id, map_index=-1),
+        "ti": SimpleNamespace(
+            dag_id="export",
+            run_id=run_id,
+            map_index=-1,
+            pushed=pushed,
+            xcom_push=lambda key, value: pushed.update({key: value}),
+        ),
         "dag_run": SimpleNamespace(run_type=run_type),
         "data_interval_start": start,
         "data_interval_end": end,

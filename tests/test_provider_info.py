@@ -17,6 +17,11 @@ from airflow_provider_genesys import __version__
 from airflow_provider_genesys.cli.definition import get_genesys_commands
 from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
 from airflow_provider_genesys.hooks.genesys import GenesysHook
+from airflow_provider_genesys.operators.recordings import (
+    ReconcileExportOperator,
+    RetrieveRecordingsOperator,
+    SubmitExportOperator,
+)
 from airflow_provider_genesys.provider_info import get_provider_info
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 
@@ -98,6 +103,14 @@ def test_every_class_that_it_names_exists() -> None:
     for connection_type in get_provider_info()["connection-types"]:
         module, _, name = connection_type["hook-class-name"].rpartition(".")
         assert getattr(import_module(module), name) is GenesysHook
+
+
+def test_airflow_lets_through_every_link_of_an_operator(manager: ProvidersManager) -> None:
+    """It shows no link from a serialized DAG whose class the provider info doesn't name."""
+    tasks = (SubmitExportOperator, RetrieveRecordingsOperator, ReconcileExportOperator)
+    links = {f"{type(link).__module__}.{type(link).__name__}" for task in tasks for link in task.operator_extra_links}
+    assert links == set(get_provider_info()["extra-links"])
+    assert links <= set(manager.extra_links_class_names)
 
 
 @pytest.mark.parametrize("room", ["hooks", "operators", "sensors", "triggers"])

@@ -14,17 +14,22 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, NotYet, Passing
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB
+from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.hooks.genesys import GenesysHook
+from airflow_provider_genesys.links.recordings import PAGES
 from airflow_provider_genesys.operators.arguments import job_ids_of, number
 from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
 from airflow_provider_genesys.versions import DateTimeTrigger
-from airflow_provider_genesys.wiring import DEFAULT_LEDGER, coordinator
+from airflow_provider_genesys.wiring import DEFAULT_LEDGER, coordinator, pages
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_genesys.export.coordinator import Coordinator
     from airflow_provider_genesys.export.leases import Held
+
+MAP_INDEX_TEMPLATE = "{{ task.window_name }}"
+"""Names a mapped task by its window."""
 
 LONGEST_NAP = 180.0
 """Seconds that a task sleeps for at most; told to wait longer, it is deferred until then, and no retry is used."""
@@ -85,6 +90,15 @@ class ExportOperator(BaseOperator):
         """
         pace = {**self._pace, "max_recordings_per_job": self._limit}
         return coordinator(self.genesys_conn_id, self.ledger_conn_id, owner_of(context), pace, destination, **archive)
+
+    def _link(self, context: Context, destination: str, **of: Any) -> None:
+        """Give the task's links somewhere to lead, also where the task fails later on.
+
+        :param of: whose documents, as :func:`~airflow_provider_genesys.wiring.pages` takes it.
+        """
+        if self.do_xcom_push:
+            instance: Any = context["ti"]
+            instance.xcom_push(key=PAGES, value=pages(destination, **of))
 
     @property
     def _pace(self) -> dict[str, float]:
@@ -166,6 +180,45 @@ class ExportOperator(BaseOperator):
             f"the triggerer could not follow jobs {', '.join(job_ids)}, though this worker can: the trigger's log says "
             "why. Both need the same connections and the same ledger; a SQLite file is a ledger for one machine"
         )
+
+
+class WindowOperator(ExportOperator):
+    """A step for one window. Where it is mapped, its tasks are named by their window instead of a number.
+
+    :param window: an object with ``start`` and ``end``, as the planner returns it (templated).
+    """
+
+    template_fields: Sequence[str] = (*ExportOperator.template_fields, "window")
+
+    def __init__(self, *, window: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        if window is not None:
+            kwargs.setdefault("map_index_template", MAP_INDEX_TEMPLATE)
+        super().__init__(**kwargs)
+        self.window: Any = window  # rendered, it may be anything
+
+    @property
+    def window_name(self) -> str:
+        """The window as people read it, ``2024-05-01 00:00–06:00``; whatever was given where that is no window."""
+        try:
+            return name_of(ExportWindow.parse(self.window))
+        except InvalidInput:  # what is wrong is the step's to say
+            return str(self.window)
+
+
+def name_of(window: ExportWindow) -> str:
+    """A window as people read it, in UTC: ``2024-05-01 00:00–06:00``, ``2024-05-01`` for a whole day.
+
+    The second date is there where it is another one than the first.
+    """
+    start, end = window.start, window.end
+    times = "%H:%M" if not (start.second or start.microsecond or end.second or end.microsecond) else "%H:%M:%S"
+    if window.length == timedelta(days=1) and start.hour == start.minute == start.second == start.microsecond == 0:
+        return f"{start:%Y-%m-%d}"
+    midnight = (end.hour, end.minute, end.second, end.microsecond) == (0, 0, 0, 0)
+    if midnight and end.date() == start.date() + timedelta(days=1):
+        return f"{start:%Y-%m-%d} {start:{times}}–24:00"
+    same_day = start.date() == end.date()
+    return f"{start:%Y-%m-%d} {start:{times}}–{end:{times if same_day else f'%Y-%m-%d {times}'}}"
 
 
 def owner_of(context: Context) -> str:

@@ -16,6 +16,7 @@ from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportWindow
+from airflow_provider_genesys.links.recordings import ManifestLink, ReceiptLink, ReportLink
 from airflow_provider_genesys.operators.arguments import (
     filters_of,
     flag,
@@ -30,6 +31,7 @@ from airflow_provider_genesys.operators.arguments import (
 from airflow_provider_genesys.operators.base import (
     DEADLINE,
     ExportOperator,
+    WindowOperator,
     airflow_errors,
     deadline_from_now,
     outcome_of,
@@ -189,7 +191,7 @@ class PlanExportOperator(_SelectingOperator):
             raise InvalidInput(f"timezone is {self.timezone!r}: give a name such as Europe/Berlin") from None
 
 
-class SubmitExportOperator(_SelectingOperator):
+class SubmitExportOperator(_SelectingOperator, WindowOperator):
     """Sees to it that a window has one export job, whoever else asks, whatever died before.
 
     A window whose receipt proves it archived is left alone. One that has a job goes on with it. One that another run is
@@ -203,12 +205,12 @@ class SubmitExportOperator(_SelectingOperator):
     """
 
     template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
+    operator_extra_links = (ReceiptLink(),)
 
     def __init__(
         self, *, window: Mapping[str, str], destination: str, force: bool | str = False, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.window = window
+        super().__init__(window=window, **kwargs)
         self.destination = destination
         self.force = force
 
@@ -220,14 +222,16 @@ class SubmitExportOperator(_SelectingOperator):
         with self._patiently():
             force_run = run_of(context) if flag("force", self.force) else ""
             coordinator = self._coordinator(context, self.destination)
-            request = self._request(coordinator, ExportWindow.parse(self.window))
+            window = ExportWindow.parse(self.window)
+            request = self._request(coordinator, window)
+            self._link(context, self.destination, window=window)
             outcome = coordinator.submit(request, force_run)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome)
         return outcome
 
 
-class RetrieveRecordingsOperator(ExportOperator):
+class RetrieveRecordingsOperator(WindowOperator):
     """Streams the recordings of completed jobs into the archive, with their manifests and receipts.
 
     Job ids are all it is given: URLs are fetched afresh, and are never in XCom. Where they run out, the job is
@@ -240,6 +244,7 @@ class RetrieveRecordingsOperator(ExportOperator):
         ``recordings/{date}/{queue_id}/{recording_id}.{ext}`` (templated; its own fields have single braces). Recordings
         that are archived stay where they are when it changes.
     :param concurrency: recordings at a time.
+    :param window: the jobs' window: names the task where it is mapped, and its link to the receipt (templated).
     :param upload_args: options of S3 for each object, by boto3's names: ``ServerSideEncryption``, ``SSEKMSKeyId``,
         ``StorageClass``, ``Tagging``, ``ObjectLockMode`` and others. They win over the connection's extra
         ``upload_args`` (templated).
@@ -247,12 +252,13 @@ class RetrieveRecordingsOperator(ExportOperator):
     """
 
     template_fields: Sequence[str] = (
-        *ExportOperator.template_fields,
+        *WindowOperator.template_fields,
         "job_ids",
         "destination",
         "key_template",
         "upload_args",
     )
+    operator_extra_links = (ManifestLink(), ReceiptLink())
 
     def __init__(
         self,
@@ -307,7 +313,10 @@ class RetrieveRecordingsOperator(ExportOperator):
                 key_template=self.key_template,
                 upload_args=object_of("upload_args", self.upload_args),
             )
-            outcome = coordinator.retrieve(job_ids_of(job_ids))
+            jobs = job_ids_of(job_ids)
+            window = ExportWindow.parse(self.window) if self.window else None
+            self._link(context, self.destination, job_ids=jobs, window=window)
+            outcome = coordinator.retrieve(jobs)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome, deadline=deadline)
         if isinstance(outcome, Pending):
@@ -340,6 +349,7 @@ class ReconcileExportOperator(_SelectingOperator):
         "start",
         "end",
     )
+    operator_extra_links = (ReportLink(),)
 
     def __init__(
         self,
@@ -376,6 +386,7 @@ class ReconcileExportOperator(_SelectingOperator):
             coordinator = self._coordinator(context, self.destination)
             interval = interval_of(context, self.start, self.end)
             selection = self._request(coordinator, interval)
+            self._link(context, self.destination, interval=interval)
             report = coordinator.reconcile(selection, windows_of(self.windows), verify=verify, index=self.index)
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
         if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):

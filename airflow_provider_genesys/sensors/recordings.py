@@ -21,7 +21,7 @@ from airflow_provider_genesys.operators.arguments import job_ids_of
 from airflow_provider_genesys.operators.base import (
     DEADLINE,
     LONGEST_NAP,
-    ExportOperator,
+    WindowOperator,
     airflow_errors,
     deadline_from_now,
     outcome_of,
@@ -32,20 +32,21 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class ExportJobSensor(ExportOperator, BaseSensorOperator):
+class ExportJobSensor(WindowOperator, BaseSensorOperator):
     """Waits until export jobs have completed, and heals what ends badly on the way.
 
     A failed job is resubmitted within its budget; one that failed without a word was too large, so that its window is
     split. A canceled one ends the wait at once. See the guide's section 2 and edge case 1.
 
     :param job_ids: a list of job ids, or a single one (templated).
+    :param window: the jobs' window: names the task where it is mapped (templated).
     :param deferrable: wait in the triggerer instead of a worker slot.
     :param poke_interval: seconds between two looks where it is not deferrable.
     :param timeout: how long jobs are waited for in all.
     :return: the list of job ids that have completed: more than were given, after a split.
     """
 
-    template_fields: Sequence[str] = (*ExportOperator.template_fields, "job_ids")
+    template_fields: Sequence[str] = (*WindowOperator.template_fields, "job_ids")
 
     def __init__(
         self,

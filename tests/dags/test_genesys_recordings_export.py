@@ -85,7 +85,7 @@ def test_its_tasks_are_those_of_the_contract(dag: Any) -> None:
 
 def test_its_tasks_follow_one_another(dag: Any) -> None:
     assert {task.task_id: set(task.downstream_task_ids) for task in dag.tasks} == {
-        "plan_windows": {"export_window.submit_export", "reconcile"},
+        "plan_windows": {task.task_id for task in dag.tasks} - {"plan_windows"},  # all are given its windows
         "export_window.submit_export": {"export_window.wait_for_export"},
         "export_window.wait_for_export": {"export_window.retrieve_recordings"},
         "export_window.retrieve_recordings": {"reconcile"},
