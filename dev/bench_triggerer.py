@@ -34,11 +34,14 @@ from tests.servers.postgres import PostgresServer, postgres_server
 
 DAG_ID = "waits"
 DAG = f"""
-from airflow.providers.common.compat.sdk import DAG
-from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
+
+class Wait(BaseOperator):
+    def execute(self, context):
+        return None
 
 with DAG(dag_id="{DAG_ID}", schedule=None):
-    EmptyOperator(task_id="wait_for_export")
+    Wait(task_id="wait_for_export")
 """
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 LENGTH = timedelta(minutes=15)
