@@ -8,7 +8,8 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check bench bench-transfer \
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check docs bench bench-transfer \
+	bench-estimate bench-triggerer \
 	servers constraints clean
 
 help: ## Show the targets
@@ -53,10 +54,25 @@ check: install ## Lint and types
 	$(AIRFLOW3)/ruff format --check .
 	$(AIRFLOW3)/mypy
 
+docs: .venv/installed-docs ## Build the pages of docs/ into docs/_build (warnings are errors)
+	$(AIRFLOW3)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
+
+.venv/installed-docs: .venv/installed
+	$(AIRFLOW3)/python -m pip install --quiet --constraint constraints/airflow3.txt --group docs
+	touch $@
+
 bench: install servers ## Print the benchmarks: claims of the ledgers, polls, and the transfer beside other ways
 	$(AIRFLOW3)/python -m dev.bench_ledger
 	$(AIRFLOW3)/python -m dev.bench_polling
+	$(MAKE) bench-estimate ARGS="--days 30"
 	$(MAKE) bench-transfer ARGS="--rounds 2"
+
+bench-estimate: install ## Print a year's estimate beside its export in simulated time (ARGS="--days 30": a shorter range)
+	$(AIRFLOW3)/python -m dev.bench_estimate $(ARGS)
+
+bench-triggerer: .venv/installed-bench install-airflow2 ## Print what 5,000 deferred waits cost one triggerer, on both Airflows
+	$(AIRFLOW3)/python -m dev.bench_triggerer $(ARGS)
+	$(AIRFLOW2)/python -m dev.bench_triggerer $(ARGS)
 
 bench-transfer: .venv/installed-bench ## Print the benchmark of the transfer alone (ARGS=--quick: a smaller one)
 	PYTHON=$(PYTHON) dev/servers.sh bench
@@ -70,4 +86,4 @@ constraints: install ## Pin the newest versions of everything, for both lines
 	$(AIRFLOW3)/python dev/constraints.py
 
 clean: ## Remove the environments and what the demo made
-	rm -rf .venv .venv-airflow2 .demo archive
+	rm -rf .venv .venv-airflow2 .demo archive docs/_build

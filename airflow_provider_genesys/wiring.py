@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_genesys.archive.stores import Store
     from airflow_provider_genesys.export.model import ExportWindow
-    from airflow_provider_genesys.export.ports import Archive, Ledger
+    from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 
 DEFAULT_LEDGER = "genesys_ledger"
 DEFAULT_TABLE = "genesys_ledger"
@@ -161,6 +161,16 @@ def ledger(
     except AirflowNotFoundException:
         connection = None
     return _ledger(ledger_conn_id, connection)
+
+
+def counting_api(hook: GenesysHook, record: Ledger | None) -> ExportApi:
+    """The organisation's API for who only counts.
+
+    :param record: the ledger in which its requests are reserved; without one they are made at an even pace.
+    """
+    pause = 60.0 / hook.limits.requests_per_minute
+    reserve = _request_budget(hook, record, _LONGEST_WAIT_FOR_BUDGET) if record else lambda: time.sleep(pause)
+    return hook.get_api(before_request=reserve)
 
 
 def default_ledger_file() -> Path:

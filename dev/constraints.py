@@ -10,7 +10,7 @@ from pathlib import Path
 COMPILE = (
     "uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header "
     "--no-emit-package airflow-provider-genesys --extra simulator --extra postgres --extra mysql --extra redis "
-    "--extra gcs --extra azure --extra parquet --group test --group sdk --group check --group bench"
+    "--extra gcs --extra azure --extra parquet --group test --group sdk --group check --group bench --group docs"
 )
 
 

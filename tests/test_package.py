@@ -44,9 +44,10 @@ ALLOWED = {
     "guardrail": {"operators", "wiring", "hooks", "export"},
     "cli": {"cli", "wiring", "hooks", "export"},
     "__main__": {"cli"},
-    "example_dags": {"guardrail", "hooks", "api"},
+    "example_dags": {"operators", "sensors", "guardrail", "hooks", "api", "versions"},
     "simulator": {"simulator"},
     "provider_info": {"hooks"},
+    "pytest_plugin": {"simulator"},
     "params": {"archive"},
     "versions": set(),
 }
@@ -86,6 +87,10 @@ def test_the_wheel_has_the_entry_point(wheel: ZipFile) -> None:
         "provider_info",
         "=",
         f"{NAME}.provider_info:get_provider_info",
+        "[pytest11]",
+        "genesys",
+        "=",
+        f"{NAME}.pytest_plugin",
     ]
 
 
@@ -106,6 +111,7 @@ def test_the_wheel_asks_for_what_the_package_imports(wheel: ZipFile) -> None:
         "flask_appbuilder": "apache-airflow",
         "wtforms": "apache-airflow",
         "urllib3": "requests",
+        "pytest": "apache-airflow",  # who loads the plugin has it
     }
     imported = {
         name.partition(".")[0] for file in PACKAGE.rglob("*.py") for name in _imports(file) if not name.startswith(NAME)

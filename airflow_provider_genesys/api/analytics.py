@@ -90,6 +90,10 @@ class Analytics:
         starts = self._starts[selection]
         return bisect_left(starts, window.end.timestamp()) - bisect_left(starts, window.start.timestamp())
 
+    def countable_since(self) -> float:
+        """Since when a day is counted by one query, epoch seconds; an hour less than that, since time passes."""
+        return self.clock() - QUERY_AGE.total_seconds() + 3600.0
+
     def recorded(self, request: ExportRequest) -> dict[str, Conversation]:
         """The recorded conversations that started in a window, by id, in order of their start."""
         selection, window = request.selection_key, request.window

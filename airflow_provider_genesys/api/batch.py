@@ -18,6 +18,7 @@ from airflow_provider_genesys.api.batchrequests import BatchRequests
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.conversations import ConversationRecordings
 from airflow_provider_genesys.api.manifest import Manifests
+from airflow_provider_genesys.api.roles import roles_of_client
 from airflow_provider_genesys.api.selection import WRITTEN, check_selection
 from airflow_provider_genesys.api.settings import RecordingSettings
 from airflow_provider_genesys.export.errors import InvalidInput
@@ -55,6 +56,7 @@ class BatchApi(ExportApi):
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._client = client
         self._clock = clock
         self._settings = RecordingSettings(client)
         self._analytics = Analytics(client, clock, sleep)
@@ -81,6 +83,10 @@ class BatchApi(ExportApi):
     def volume(self, request: ExportRequest) -> int:
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
+
+    def countable_since(self) -> float:
+        """Since when a day is counted by one query of analytics, epoch seconds."""
+        return self._analytics.countable_since()
 
     def parts(self, request: ExportRequest) -> list[tuple[str, ...]]:
         """The conversations of a window that were recorded, by their start, in lots of a hundred."""
@@ -127,7 +133,7 @@ class BatchApi(ExportApi):
         return (
             f"{hits} recorded conversations yesterday and today, the first of them in {len(divisions)} divisions; "
             f"analytics reaches to {until:%Y-%m-%d %H:%M} UTC; batch requests may be read; URLs live "
-            f"{minutes[0]:.0f} minutes ({minutes[1]:.0f} for mp3 and wav)"
+            f"{minutes[0]:.0f} minutes ({minutes[1]:.0f} for mp3 and wav); {roles_of_client(self._client)}"
         )
 
     def _route(self, request: ExportRequest) -> _Route:

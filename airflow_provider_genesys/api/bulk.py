@@ -20,6 +20,7 @@ from airflow_provider_genesys.api.details import Conversation
 from airflow_provider_genesys.api.exported import Exported
 from airflow_provider_genesys.api.integrations import active_integration
 from airflow_provider_genesys.api.manifest import Manifests
+from airflow_provider_genesys.api.roles import roles_of_client
 from airflow_provider_genesys.api.selection import SHORTEST, WRITTEN, check_selection
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.model import (
@@ -91,6 +92,10 @@ class BulkApi(ExportApi):
     def volume(self, request: ExportRequest) -> int:
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
+
+    def countable_since(self) -> float:
+        """Since when a day is counted by one query of analytics, epoch seconds."""
+        return self._analytics.countable_since()
 
     def submit(self, request: ExportRequest) -> str:
         """Make a job for a window, which then waits to be started."""
@@ -177,7 +182,7 @@ class BulkApi(ExportApi):
         return (
             f"{hits} recorded conversations yesterday and today; analytics reaches to {until:%Y-%m-%d %H:%M} UTC; the "
             f"integration {name!r} is active; {busy} of {SLOTS} bulk jobs are under way, and jobs may be read, started "
-            "and discarded (whether one may be made is seen from the first)"
+            f"and discarded (whether one may be made is seen from the first); {roles_of_client(self._client)}"
         )
 
     def _conversations(self, request: ExportRequest) -> dict[str, Conversation]:

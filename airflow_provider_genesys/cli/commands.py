@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.utils.cli import suppress_logs_and_warning
 
-from airflow_provider_genesys.cli import views
+from airflow_provider_genesys.cli import estimation, views
 from airflow_provider_genesys.cli.lookup import hook_of, ledger_of
 from airflow_provider_genesys.cli.output import exit_codes, print_json, print_table, say
 from airflow_provider_genesys.cli.search import by_anything, by_key
@@ -118,6 +118,16 @@ def budget(arguments: Namespace, ledger: Ledger) -> None:
     if arguments.output == "json":
         return print_json(shown)
     return print_table([{name.upper().replace("_", " "): each[name] for name in each} for each in shown], "")
+
+
+@suppress_logs_and_warning
+def estimate(arguments: Namespace) -> None:
+    """Say what a range will take."""
+    with exit_codes():
+        found = estimation.estimated(arguments)
+        if arguments.output == "json":
+            return print_json(found)
+        return print_table([{"OF THE RANGE": name, "": value} for name, value in views.estimate_rows(found)], "")
 
 
 @_command

@@ -7,8 +7,10 @@ Airflow reads this whenever any of its commands runs, so that it imports nothing
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
@@ -30,6 +32,30 @@ def days(text: str) -> float:
     return number
 
 
+def number(text: str) -> float:
+    """A number of at least 0."""
+    found = float(text)
+    if not 0 <= found < math.inf:
+        raise ValueError(text)
+    return found
+
+
+def whole_number(text: str) -> int:
+    """A whole number of at least 1."""
+    found = int(text)
+    if found < 1:
+        raise ValueError(text)
+    return found
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(text)
+    return found
+
+
 _OUTPUT = Arg(
     ("-o", "--output"), help="table for people, json for programs", choices=("table", "json"), default="table"
 )
@@ -47,6 +73,38 @@ _TO = Arg(("--to",), help="only windows that start before this ISO 8601 time (UT
 _WHICH = Arg(("which",), help="a key or 8 of its first digits, a job's id, or a window as start/end")
 _KEY = Arg(("key",), help="the request's key, or 8 of its first digits")
 _OLDER = Arg(("--older-than",), help="days since the window was last written", type=days, required=True, metavar="DAYS")
+
+_RANGE = (
+    Arg(("--from",), help="begin of the range, ISO 8601", type=time_of, required=True, dest="since"),
+    Arg(("--to",), help="its end, which is not included", type=time_of, required=True, dest="until"),
+)
+_SELECTION = (
+    Arg(("--timezone",), help="whose calendar days are planned, as the DAG's (UTC)", default="UTC"),
+    Arg(
+        ("--media-format",),
+        help="as the DAG's param (auto)",
+        choices=("auto", "mp3", "wav", "original"),
+        default="auto",
+    ),
+    Arg(("--filters",), help="a JSON object, as the DAG's param", type=json_object, default="{}"),
+    Arg(("--export-api",), help="estimate for this API (the connection's)", choices=("guide", "batch", "bulk")),
+)
+_BOUNDS = (
+    Arg(("--max-recordings-per-job",), help="as the DAG's param (5000)", type=whole_number, default=5000),
+    Arg(("--max-active-runs",), help="days exported side by side, as the DAG's (2)", type=whole_number, default=2),
+    Arg(("--poll-interval",), help="as the DAG's param (15)", type=number, default=15.0),
+    Arg(("--max-poll-interval",), help="as the DAG's param (180)", type=number, default=180.0),
+)
+_ASSUMPTIONS = (
+    Arg(
+        ("--seconds-per-recording",),
+        help="that a job takes, where the ledger remembers none of its size (0.06)",
+        type=number,
+    ),
+    Arg(("--bytes-per-recording",), help="mean size (1000000)", type=number, default=1e6),
+    Arg(("--bytes-per-second",), help="that all transfers move together (50000000)", type=number, default=5e7),
+    Arg(("--busy-hours",), help="hours of a day over which its calls are spread (24)", type=number, default=24.0),
+)
 
 
 def _command(name: str, text: str, *arguments: Arg, description: str | None = None) -> ActionCommand:
@@ -77,6 +135,17 @@ COMMANDS = (
         "submitted as if it were new, unless the archive holds its receipt. Refused while somebody holds it.",
     ),
     _command("budget", "Show what is left of the organisation's rate budgets this minute", _GENESYS),
+    _command(
+        "estimate",
+        "Say what a range will take, before anything of it is submitted",
+        *_RANGE,
+        *_SELECTION,
+        *_BOUNDS,
+        *_ASSUMPTIONS,
+        _GENESYS,
+        description="Count the recordings of a range and say how many windows, jobs, requests, bytes and hours its "
+        "export will take within the limits. Nothing is submitted; of the ledger only the rate budget is written.",
+    ),
     _command(
         "compact",
         "Remove archived and split windows that are older than so many days",

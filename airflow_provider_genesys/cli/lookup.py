@@ -34,6 +34,15 @@ def ledger_of(conn_id: str) -> Ledger:
     return ledger(conn_id, _none)
 
 
+def known_ledger_of(conn_id: str) -> Ledger | None:
+    """The ledger that tasks use; None where the default one is not there yet.
+
+    :raises InvalidInput: for another one that is not defined.
+    """
+    is_new = conn_id == DEFAULT_LEDGER and _stored(conn_id) is None and not default_ledger_file().exists()
+    return None if is_new else ledger_of(conn_id)
+
+
 def hook_of(conn_id: str) -> GenesysHook:
     """The organisation's hook.
 

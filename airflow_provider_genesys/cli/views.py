@@ -127,3 +127,24 @@ def _time(seconds: float | None) -> str | None:
 
 def _seconds(seconds: float | None) -> str | None:
     return None if seconds is None else f"{seconds:.0f} s"
+
+
+def estimate_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """An estimate as lines of a table, with what it rests on."""
+    limits, assumptions = found["limits"], found["assumptions"]
+    source = "learned from the ledger" if assumptions["seconds_per_recording_from"] == "ledger" else "assumed"
+    numbers = ("days", "recordings", "windows", "jobs", "requests", "polls")
+    return [
+        *((name, f"{found[name]:,}") for name in numbers),
+        ("bytes", f"{found['bytes'] / 1e9:,.1f} GB"),
+        ("hours", f"{found['seconds'] / 3600:,.1f}"),
+        ("hours of transfer alone", f"{found['transfer_seconds'] / 3600:,.1f}"),
+        ("API", found["export_api"]),
+        ("days counted one by one", f"{found['days_counted']:,}, by {found['asked']:,} requests"),
+        ("seconds a recording", f"{assumptions['seconds_per_recording']:.3g}, {source}"),
+        ("bytes a recording", f"{assumptions['bytes_per_recording']:,.0f}, assumed"),
+        ("bytes a second", f"{assumptions['bytes_per_second']:,.0f}, assumed"),
+        ("busy hours of a day", f"{assumptions['busy_hours']:g}, assumed"),
+        ("requests and polls a minute", f"{limits['requests_per_minute']} and {limits['polls_per_minute']}"),
+        ("days side by side", str(limits["runs_at_a_time"])),
+    ]

@@ -77,6 +77,12 @@ class ExportApi(Submitter, Protocol):
     def volume(self, request: ExportRequest) -> int:
         """How many recordings the request's window holds, or conversations that were recorded."""
 
+    def countable_since(self) -> float | None:
+        """Since when a day's volume costs one request, and no more than a day's does, epoch seconds; None where any
+        span's does.
+        """
+        return None
+
     def job(self, request: ExportRequest, job_id: str) -> ExportJob:
         """Ask for the state of one of the request's jobs once: one poll."""
 

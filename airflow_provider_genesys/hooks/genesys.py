@@ -116,6 +116,20 @@ class GenesysHook(BaseHook):
         return Organisation(self.settings.hosts.name, self.settings.client_id)
 
     @property
+    def export_api(self) -> str:
+        """The name of the API that exports.
+
+        :raises InvalidInput: where the connection names one that is unknown.
+        """
+        name = str(self._extras.get("export_api") or "guide")
+        if name not in _APIS:
+            raise InvalidInput(
+                f"the extra 'export_api' of connection {self.genesys_conn_id!r} says {name!r}, which is unknown: "
+                f"use one of {', '.join(_APIS)}"
+            )
+        return name
+
+    @property
     def allow_private_downloads(self) -> bool:
         return self._flag("allow_private_downloads")
 
@@ -147,13 +161,7 @@ class GenesysHook(BaseHook):
 
     def get_api(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> _Api:
         """The export API that the connection's ``export_api`` names, for the coordinator."""
-        name = self._extras.get("export_api") or "guide"
-        if name not in _APIS:
-            raise InvalidInput(
-                f"the extra 'export_api' of connection {self.genesys_conn_id!r} says {name!r}, which is unknown: "
-                f"use one of {', '.join(_APIS)}"
-            )
-        return _APIS[name](self.get_conn(tries=tries, before_request=before_request), self)
+        return _APIS[self.export_api](self.get_conn(tries=tries, before_request=before_request), self)
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in and try what an export needs of the API that the connection names: the UI's Test button."""

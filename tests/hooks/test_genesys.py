@@ -21,6 +21,7 @@ from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, O
 from airflow_provider_genesys.hooks import genesys as hook_module
 from airflow_provider_genesys.hooks.genesys import GenesysHook, Limits
 from airflow_provider_genesys.simulator import Fault, Simulator, Universe
+from airflow_provider_genesys.simulator.conversations import DIVISION_IDS
 from tests.api.rude import Answer, rude_platform
 from tests.hooks.conftest import SECRET
 
@@ -323,6 +324,34 @@ def test_a_permission_that_bulk_jobs_want_is_named(hook_of: HookOf, simulator: S
     is_good, said = hook_of(BULK, host=simulator.url).test_connection()
     assert not is_good
     assert "Recording > Job > Edit" in said
+
+
+@pytest.mark.parametrize("extra", [{"export_api": "batch"}, BULK], ids=["batch", "bulk"])
+def test_the_clients_roles_and_their_divisions_are_told(
+    hook_of: HookOf, simulator: Simulator, extra: dict[str, Any]
+) -> None:
+    simulator.faults = [Fault("hidden_division", message="North")]
+    is_good, said = hook_of(extra, host=simulator.url).test_connection()
+    assert is_good, said
+    seen = f"{DIVISION_IDS[0]}, {DIVISION_IDS[2]}"
+    assert said.endswith(f"; the OAuth client has the role 'Recording Export' in the divisions {seen}")
+
+
+@pytest.mark.parametrize("extra", [{"export_api": "batch"}, BULK], ids=["batch", "bulk"])
+@pytest.mark.parametrize(
+    ("route", "told"),
+    [
+        ("oauth_client", "the OAuth client's roles are not readable without the permission OAuth > Client > View"),
+        ("role", "(its name is not readable without the permission Authorization > Role > View) in the divisions"),
+    ],
+)
+def test_roles_that_cannot_be_read_fail_no_test(
+    hook_of: HookOf, simulator: Simulator, extra: dict[str, Any], route: str, told: str
+) -> None:
+    simulator.faults = [Fault("forbidden", route=route)]
+    is_good, said = hook_of(extra, host=simulator.url).test_connection()
+    assert is_good, said
+    assert told in said
 
 
 def test_an_organisation_without_the_guides_api_hears_which_setting_is_wrong(hook_of: HookOf) -> None:
