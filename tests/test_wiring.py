@@ -18,7 +18,7 @@ from airflow_provider_genesys.archive.stores.gcs import GcsStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, Passing
 from airflow_provider_genesys.export.model import ExportWindow
-from airflow_provider_genesys.wiring import Destination, coordinator, coordinator_for_trigger
+from airflow_provider_genesys.wiring import Destination, coordinator, coordinator_for_trigger, pages
 from tests.rig import DAY, SECRET, Rig, rig
 from tests.servers.azurite import ACCOUNT, AzuriteServer
 from tests.servers.gcs import GcsServer
@@ -327,3 +327,26 @@ def _words_about_a_download(rig: Rig) -> str:
     with pytest.raises(ExportError) as raised:
         archive.fetch_manifest("job", f"{rig.simulator.url}/nothing")
     return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("extra", "page"),
+    [
+        ({}, "https://console.aws.amazon.com/s3/object/calls?prefix=eu%2F"),
+        ({"endpoint_url": "http://127.0.0.1:8333"}, "http://127.0.0.1:8333/calls/eu/"),
+        ({"service_config": {"s3": {"endpoint_url": "http://127.0.0.1:9000"}}}, "http://127.0.0.1:9000/calls/eu/"),
+    ],
+)
+def test_pages_are_where_the_stores_connection_leads(
+    defined: Callable[..., None], extra: dict[str, Any], page: str
+) -> None:
+    defined("calls_store", **{**AWS, "extra": extra})
+    (report,) = pages("s3://calls_store@calls/eu", interval=WINDOW).values()
+    assert report.startswith(page)
+    assert report.endswith("20240501T000000Z_20240502T000000Z.json")
+    assert SECRET not in report
+
+
+def test_a_window_with_several_jobs_leads_to_the_folder_of_manifests() -> None:
+    assert pages("file:///calls", job_ids=["a"]) == {"manifest": "file:///calls/manifests/job_a.json"}
+    assert pages("file:///calls", job_ids=["a", "b"]) == {"manifest": "file:///calls/manifests"}
