@@ -29,6 +29,7 @@ SECONDS_TO_START = 60
         (BULK, "submit:before", 1, 1),
         (BULK, "submit:after", 1, 1),
         (BULK, "poll", 2, 1),
+        (BULK, "poll", 4, 1),
     ],
     ids=lambda value: str(value) if isinstance(value, int | str) else f"{value.export_api}-{value.media_format}",
 )
