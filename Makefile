@@ -63,7 +63,7 @@ docs: .venv/installed-docs ## Build the pages of docs/ into docs/_build (warning
 bench: install servers ## Print the benchmarks: claims of the ledgers, polls, and the transfer beside other ways
 	$(AIRFLOW3)/python -m dev.bench_ledger
 	$(AIRFLOW3)/python -m dev.bench_polling
-	$(MAKE) bench-estimate ARGS="--days 30"
+	$(MAKE) bench-estimate ARGS="--days 4"
 	$(MAKE) bench-transfer ARGS="--rounds 2"
 
 bench-estimate: install ## Print a year's estimate beside its export in simulated time (ARGS="--days 30": a shorter range)
