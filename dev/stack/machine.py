@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import shlex
 import socket
@@ -16,18 +15,16 @@ from typing import Any
 
 from dev.stack.compose import Service, mapped
 from dev.stack.dotenv import ROOT
+from tests.servers.local import account_of_servers, free_ports, hand_over
 
 SOURCES = "/opt/genesys"
-GRPC_OFFSET = 10_000
-PORTS = range(10_000, 22_000)
-"""Below the ephemeral ports, those that SeaweedFS adds for gRPC included."""
-NOBODY = 65534
 
 
 def on_this_machine(services: Iterable[Service], home: Path) -> list[Service]:
     """The same services on free loopback ports, their volumes as directories below ``home``."""
     services = list(services)
-    ports = _free_ports([(service.name, port) for service in services for port in service.ports])
+    wanted = [(service.name, port) for service in services for port in service.ports]
+    ports = dict(zip(wanted, free_ports(len(wanted)), strict=True))
     return [mapped(service, lambda text, of=service: _fitted(text, of, ports, home)) for service in services]  # type: ignore[misc]
 
 
@@ -59,8 +56,7 @@ def environment(service: Service, home: Path) -> dict[str, str]:
 
 def account(service: Service) -> dict[str, Any]:
     """Arguments for ``subprocess``: PostgreSQL refuses to run as root."""
-    as_root = service.name == "postgres" and os.geteuid() == 0
-    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if as_root else {}
+    return account_of_servers() if service.name == "postgres" else {}
 
 
 def command(service: Service, home: Path) -> list[str]:
@@ -86,9 +82,7 @@ def prepare(service: Service, home: Path) -> None:
     password = home / "password"
     password.touch(mode=0o600)
     password.write_text(service.environment["POSTGRES_PASSWORD"])
-    if who:
-        for path in (data, password):
-            os.chown(path, NOBODY, NOBODY)
+    hand_over(data, password)
     names = {**environment(service, home), "LC_ALL": "C.UTF-8"}
     user, database = service.environment["POSTGRES_USER"], service.environment["POSTGRES_DB"]
     steps = [
@@ -113,17 +107,3 @@ def _postgres() -> list[str]:
     """Where Debian keeps PostgreSQL's programs, the newest release's."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
     return [str(found[-1])] if found else []
-
-
-def _free_ports(wanted: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    free = (port for port in random.sample(PORTS, len(PORTS)) if _is_free(port) and _is_free(port + GRPC_OFFSET))
-    return dict(zip(wanted, free, strict=False))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

