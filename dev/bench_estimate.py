@@ -13,7 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from airflow_provider_genesys.export.estimate import COSTS, Assumptions, Limits, estimate
+from airflow_provider_genesys.api.costs import GUIDE
+from airflow_provider_genesys.export.estimate import Assumptions, Limits, estimate
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.export.planning import calendar_days
 from airflow_provider_genesys.simulator import Universe
@@ -43,7 +44,7 @@ def main() -> None:
     history = [(size, JOB_SECONDS) for size in (WEEKEND_DAY // 4, WORKING_DAY // 24) for _ in range(5)]
     began = time.perf_counter()
     counted = [(day, counts[day.start.date().isoformat()]) for day in calendar_days(interval, UTC)]
-    expected = asdict(estimate(counted, limits, Assumptions(bytes_per_recording=0, history=history), COSTS["guide"]))
+    expected = asdict(estimate(counted, limits, Assumptions(bytes_per_recording=0, history=history), GUIDE))
     took = time.perf_counter() - began
     began = time.perf_counter()
     universe = Universe(volumes=counts, job_seconds=JOB_SECONDS)

@@ -87,7 +87,12 @@ _SELECTION = (
         default="auto",
     ),
     Arg(("--filters",), help="a JSON object, as the DAG's param", type=json_object, default="{}"),
-    Arg(("--export-api",), help="estimate for this API (the connection's)", choices=("guide", "batch", "bulk")),
+    Arg(
+        ("--export-api",),
+        help="estimate for this API (the connection's)",
+        choices=("guide", "batch", "bulk"),
+        default="",
+    ),
 )
 _BOUNDS = (
     Arg(("--max-recordings-per-job",), help="as the DAG's param (5000)", type=whole_number, default=5000),

@@ -9,23 +9,17 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
-import pendulum
-
 from airflow_provider_genesys.cli.lookup import hook_of, known_ledger_of
 from airflow_provider_genesys.export.census import DayCount, days_counted, spans_counted
-from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.estimate import COSTS, Assumptions, Limits, estimate
+from airflow_provider_genesys.export.estimate import Assumptions, Limits, estimate
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow
-from airflow_provider_genesys.export.planning import calendar_days, check_interval
+from airflow_provider_genesys.export.planning import calendar_days, check_interval, timezone_of
 from airflow_provider_genesys.wiring import counting_api
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from airflow_provider_genesys.export.ports import ExportApi
-
-BULK_JOBS = 2
-"""That an organisation may have under way."""
 
 
 def estimated(arguments: Namespace) -> dict[str, Any]:
@@ -34,15 +28,13 @@ def estimated(arguments: Namespace) -> dict[str, Any]:
     :raises ExportError: for arguments that make no sense, and where the platform can't be asked.
     """
     interval = check_interval(arguments.since, arguments.until, datetime.now(UTC))
-    timezone = _timezone(arguments.timezone)
+    timezone = timezone_of(arguments.timezone)
     hook = hook_of(arguments.genesys_conn_id)
     record = known_ledger_of(arguments.ledger_conn_id)
-    name = arguments.export_api or hook.export_api
     limits = Limits(
         requests_per_minute=hook.limits.requests_per_minute,
         polls_per_minute=hook.limits.polls_per_minute,
         max_recordings_per_job=arguments.max_recordings_per_job,
-        jobs_at_a_time=BULK_JOBS if name == "bulk" else None,
         runs_at_a_time=arguments.max_active_runs,
         poll_interval=arguments.poll_interval,
         max_poll_interval=arguments.max_poll_interval,
@@ -66,12 +58,11 @@ def estimated(arguments: Namespace) -> dict[str, Any]:
         return api.volume(replace(selection, window=window))
 
     counted = _counted(api, interval, timezone, count, limits.max_recordings_per_job)
-    is_transcoded = name == "batch" and selection.media_format in ("mp3", "wav")
-    costs = COSTS["batch, transcoded" if is_transcoded else name]
+    costs = hook.costs(selection.media_format, arguments.export_api)
     found = estimate([(one.day, one.recordings) for one in counted], limits, assumptions, costs)
     return {
         "organisation": str(hook.organisation),
-        "export_api": name,
+        "export_api": arguments.export_api or hook.export_api,
         **interval.to_dict(),
         **asdict(found),
         "days_counted": sum(one.is_counted for one in counted),
@@ -95,10 +86,3 @@ def _counted(
     if since is None:
         return spans_counted(days, count, limit)
     return days_counted(days, count, since, time.time(), timezone)
-
-
-def _timezone(name: str) -> tzinfo:
-    try:
-        return pendulum.timezone(name)
-    except ValueError:
-        raise InvalidInput(f"timezone is {name!r}: give a name such as Europe/Berlin") from None

@@ -8,7 +8,7 @@ course of the export itself, with calls that are spread evenly and jobs that tak
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from heapq import heappop, heappush
@@ -16,26 +16,21 @@ from itertools import count
 from statistics import median
 
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.model import Attempt, AttemptStatus, ExportWindow
+from airflow_provider_genesys.export.model import SPAN, Attempt, AttemptStatus, ExportWindow
 from airflow_provider_genesys.export.planning import cut_day
-from airflow_provider_genesys.export.polling import ENOUGH, durations_of_size, estimated_duration, next_poll_at
-
-MINUTE = 62.0
-"""Seconds that hold a minute's calls: as the ledger reserves them, two more than the platform counts."""
-
-_PAGE, _MOST_PAGED, _LARGE_PAGE, _POLLS_OF_A_SEARCH = 100, 1000, 1000, 4
-"""Of analytics: a page of a query, above which number a details job searches, its page, and how often it is asked."""
-
-
-REMEMBERED = 200
-"""Durations of jobs that are learned from: as many as the ledger keeps."""
+from airflow_provider_genesys.export.polling import (
+    DURATIONS_KEPT,
+    ENOUGH,
+    durations_of_size,
+    estimated_duration,
+    next_poll_at,
+)
 
 
 @dataclass(frozen=True)
 class Limits:
     """What bounds an export.
 
-    :param jobs_at_a_time: that the organisation may have under way; None where there is no bound.
     :param runs_at_a_time: days that are exported side by side: the DAG's ``max_active_runs``.
     :param poll_interval: seconds before a job's first poll, and the least between two.
     :param max_poll_interval: the most seconds between two polls of a job.
@@ -45,15 +40,14 @@ class Limits:
     requests_per_minute: int = 300
     polls_per_minute: int = 20
     max_recordings_per_job: int = 5000
-    jobs_at_a_time: int | None = None
     runs_at_a_time: int = 2
     poll_interval: float = 15.0
     max_poll_interval: float = 180.0
 
     def __post_init__(self) -> None:
         bounds = (self.requests_per_minute, self.polls_per_minute, self.max_recordings_per_job, self.runs_at_a_time)
-        if min(bounds) < 1 or (self.jobs_at_a_time is not None and self.jobs_at_a_time < 1):
-            raise InvalidInput("requests, polls, recordings per job, runs and jobs at a time must be at least 1")
+        if min(bounds) < 1:
+            raise InvalidInput("requests, polls, recordings per job and runs at a time must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -99,24 +93,26 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Costs:
-    """The requests that an API needs beside polls.
+    """What an export by one of the APIs asks of the platform.
 
     :param lot: recordings, or conversations, of one job; None where a job takes a whole window.
     :param submission: of a job.
     :param start: of a job that is told to begin once it has counted.
     :param poll: of one poll; None: one for each conversation of the job.
-    :param searches: how often the conversations of a window are looked for.
+    :param search: the requests by which a window's conversations, so many, are looked for.
     :param day: of a day's planning, beside its volumes.
     :param window: of a window, beside its jobs.
+    :param jobs_at_a_time: that an organisation may have under way; None where there is no bound.
     """
 
     lot: int | None = None
     submission: int = 1
     start: int = 0
     poll: int | None = 1
-    searches: int = 0
+    search: Callable[[int], int] = lambda conversations: 0
     day: int = 0
     window: int = 0
+    jobs_at_a_time: int | None = None
 
     def of_poll(self, recordings: int) -> int:
         """The requests of one poll of a job of a size."""
@@ -124,23 +120,7 @@ class Costs:
 
     def of_window(self, recordings: int) -> int:
         """The requests of a window of a size beside those of its jobs."""
-        return self.window + self.searches * search_requests(recordings)
-
-
-def search_requests(conversations: int) -> int:
-    """The requests of one search for so many conversations: pages of a query, or a details job and its pages."""
-    if conversations <= _MOST_PAGED:
-        return max(1, -(-conversations // _PAGE))
-    return 1 + _POLLS_OF_A_SEARCH - (-conversations // _LARGE_PAGE)
-
-
-COSTS = {
-    "guide": Costs(),
-    "batch": Costs(lot=100, searches=2, day=1, window=2),
-    "batch, transcoded": Costs(lot=100, submission=0, poll=None, searches=2, day=1, window=2),
-    "bulk": Costs(start=1, searches=1, day=1, window=2),
-}
-"""By API; ``batch`` asks for each conversation where it is to be transcoded to mp3 or wav."""
+        return self.window + self.search(recordings)
 
 
 @dataclass(frozen=True)
@@ -251,7 +231,7 @@ class _Budget:
         """When the last of so many calls may be made that are wanted at a time."""
         for _ in range(calls):
             is_full = len(self._slots) == self._slots.maxlen
-            at = max(at, self._slots[0] + MINUTE) if is_full else at
+            at = max(at, self._slots[0] + SPAN) if is_full else at
             self._slots.append(at)
         return at
 
@@ -286,7 +266,7 @@ class _Course:
         self._asking = _Budget(self.limits.requests_per_minute)
         self._polling = _Budget(self.limits.polls_per_minute)
         self._under_way = 0
-        self._history = deque(reversed(self.assumptions.history), maxlen=REMEMBERED)
+        self._history = deque(reversed(self.assumptions.history), maxlen=DURATIONS_KEPT)
 
     def run(self) -> None:
         for _ in range(self.limits.runs_at_a_time):
@@ -313,7 +293,7 @@ class _Course:
 
     def _submit(self, at: float) -> None:
         """Make what jobs there is room for."""
-        most = self.limits.jobs_at_a_time
+        most = self.costs.jobs_at_a_time
         while self._waiting and (most is None or self._under_way < most):
             run, size = self._waiting.popleft()
             at = self._ask(self.costs.submission, at)

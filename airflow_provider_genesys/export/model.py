@@ -333,6 +333,11 @@ class Entry:
         return replace(self.request, conversations=some) if some else self.request
 
 
+SPAN = 60.0 + 2.0
+"""Seconds that hold at most ``per_minute`` calls of a rate budget: a minute, and two for calls that reach the platform
+unevenly."""
+
+
 @dataclass(frozen=True)
 class Reservation:
     """An answer of the rate budget.

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 
+import pendulum
+
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
 from airflow_provider_genesys.export.model import ExportWindow
 
@@ -22,6 +24,17 @@ _SOONEST, _LATEST = 300.0, 3600.0
 
 Volume = Callable[[ExportWindow], int | None]
 """How many recordings a window is thought to hold; None where nobody knows."""
+
+
+def timezone_of(name: str) -> tzinfo:
+    """The time zone of a name such as ``Europe/Berlin``.
+
+    :raises InvalidInput: there is none.
+    """
+    try:
+        return pendulum.timezone(name)
+    except ValueError:
+        raise InvalidInput(f"timezone is {name!r}: give a name such as Europe/Berlin") from None
 
 
 def check_interval(start: datetime | None, end: datetime | None, now: datetime) -> ExportWindow:

@@ -15,6 +15,9 @@ from airflow_provider_genesys.export.model import Attempt
 ENOUGH = 5
 """Jobs that make a history."""
 
+DURATIONS_KEPT = 200
+"""How many completed jobs of an organisation are remembered by their duration."""
+
 SHARE_DONE = 0.75
 """A job is polled when so many of its kind were done. A larger share saves polls and finds the end later."""
 

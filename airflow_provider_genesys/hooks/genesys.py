@@ -26,6 +26,8 @@ from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RE
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
+    from airflow_provider_genesys.export.estimate import Costs
+
 
 class _Api(ExportApi, Protocol):
     def answers(self, organisation: Organisation) -> str:
@@ -162,6 +164,16 @@ class GenesysHook(BaseHook):
     def get_api(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> _Api:
         """The export API that the connection's ``export_api`` names, for the coordinator."""
         return _APIS[self.export_api](self.get_conn(tries=tries, before_request=before_request), self)
+
+    def costs(self, media_format: str, export_api: str = "") -> Costs:
+        """What an export asks of the platform.
+
+        :param media_format: as a request has it.
+        :param export_api: by another API than the connection's.
+        """
+        from airflow_provider_genesys.api.costs import costs_of  # no task needs it
+
+        return costs_of(export_api or self.export_api, media_format)
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in and try what an export needs of the API that the connection names: the UI's Test button."""

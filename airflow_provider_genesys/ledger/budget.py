@@ -6,10 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_genesys.export.errors import InvalidInput
+from airflow_provider_genesys.export.model import SPAN as SPAN
 from airflow_provider_genesys.export.model import Reservation
-
-SPAN = 60.0 + 2.0
-"""Seconds that hold at most ``per_minute`` calls: a minute, and two for calls that reach the platform unevenly."""
 
 
 @dataclass(frozen=True)

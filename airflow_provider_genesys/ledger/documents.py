@@ -24,6 +24,7 @@ from airflow_provider_genesys.export.model import (
     Organisation,
     RequestState,
 )
+from airflow_provider_genesys.export.polling import DURATIONS_KEPT
 
 Document = Mapping[str, Any]
 
@@ -31,9 +32,6 @@ ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
 
 COMPACTED = (RequestState.ARCHIVED, RequestState.SPLIT)
 """The states of requests that nothing more is to be done for: their entries may be removed after a time."""
-
-DURATIONS_KEPT = 200
-"""How many completed jobs of an organisation are remembered by their duration."""
 
 
 def request_document(request: ExportRequest) -> dict[str, Any]:

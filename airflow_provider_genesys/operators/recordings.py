@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
-import pendulum
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
 from airflow_provider_genesys.export.coordinator import Pending
@@ -16,6 +15,7 @@ from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportWindow
+from airflow_provider_genesys.export.planning import timezone_of
 from airflow_provider_genesys.links.recordings import ManifestLink, ReceiptLink, ReportLink
 from airflow_provider_genesys.operators.arguments import (
     filters_of,
@@ -183,12 +183,7 @@ class PlanExportOperator(_SelectingOperator):
 
     @property
     def _timezone(self) -> tzinfo:
-        if not self.timezone:
-            return self.dag.timezone
-        try:
-            return pendulum.timezone(self.timezone)
-        except ValueError:
-            raise InvalidInput(f"timezone is {self.timezone!r}: give a name such as Europe/Berlin") from None
+        return timezone_of(self.timezone) if self.timezone else self.dag.timezone
 
 
 class SubmitExportOperator(_SelectingOperator, WindowOperator):

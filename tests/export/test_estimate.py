@@ -5,36 +5,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from airflow_provider_genesys.api.costs import BATCH, BULK, GUIDE, TRANSCODED
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.estimate import (
-    COSTS,
-    MINUTE,
-    REMEMBERED,
     Assumptions,
     Limits,
     cut,
     estimate,
-    search_requests,
 )
-from airflow_provider_genesys.export.model import ExportWindow
+from airflow_provider_genesys.export.model import SPAN, ExportWindow
 from airflow_provider_genesys.export.planning import calendar_days
-from airflow_provider_genesys.ledger.budget import SPAN
-from airflow_provider_genesys.ledger.documents import DURATIONS_KEPT
 from airflow_provider_genesys.simulator import Universe
 from dev.year import exported
 from tests.export.orchestrator import DAY
 
-GUIDE, BATCH, BULK = COSTS["guide"], COSTS["batch"], COSTS["bulk"]
 LEARNED = Assumptions(bytes_per_recording=0, history=[(1000, 90.0)] * 5)
 
 
 def days(count: int, recordings: int) -> list[tuple[ExportWindow, int]]:
     interval = ExportWindow(DAY.start, DAY.start + timedelta(days=count))
     return [(day, recordings) for day in calendar_days(interval, UTC)]
-
-
-def test_a_minute_and_a_memory_are_the_ledgers() -> None:
-    assert (MINUTE, REMEMBERED) == (SPAN, DURATIONS_KEPT)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +64,12 @@ def test_days_are_exported_side_by_side() -> None:
 def test_polls_keep_within_their_budget() -> None:
     found = estimate(days(30, 24_000), Limits(runs_at_a_time=10), LEARNED, GUIDE)
     assert found.jobs == 720
-    assert found.seconds >= (found.polls / 20 - 2) * MINUTE
+    assert found.seconds >= (found.polls / 20 - 2) * SPAN
 
 
 def test_requests_keep_within_theirs() -> None:
     found = estimate(days(30, 24_000), Limits(requests_per_minute=10), LEARNED, GUIDE)
-    assert found.seconds >= (found.requests / 10 - 2) * MINUTE
+    assert found.seconds >= (found.requests / 10 - 2) * SPAN
 
 
 def test_bytes_take_the_time_that_they_take() -> None:
@@ -96,14 +86,14 @@ def test_batch_makes_a_job_of_a_hundred_conversations() -> None:
 def test_transcoding_asks_for_each_conversation() -> None:
     assumptions = Assumptions(history=[(100, 30.0)] * 5)
     whole = estimate(days(1, 1000), Limits(), assumptions, BATCH)
-    each = estimate(days(1, 1000), Limits(), assumptions, COSTS["batch, transcoded"])
+    each = estimate(days(1, 1000), Limits(), assumptions, TRANSCODED)
     assert each.polls == whole.polls
     assert each.requests - whole.requests == 99 * each.polls - 10
 
 
 def test_bulk_has_two_jobs_at_a_time() -> None:
     assumptions = Assumptions(history=[(1000, 600.0)] * 5)
-    found = estimate(days(8, 1000), Limits(runs_at_a_time=8, jobs_at_a_time=2), assumptions, BULK)
+    found = estimate(days(8, 1000), Limits(runs_at_a_time=8), assumptions, BULK)
     assert found.seconds == pytest.approx(4 * 600.0, rel=0.1)
 
 
@@ -111,11 +101,6 @@ def test_what_jobs_take_is_learned_and_else_assumed() -> None:
     assert Assumptions(seconds_per_recording=0.1).job_seconds(500) == 50.0
     assert LEARNED.job_seconds(1500) == 90.0
     assert LEARNED.job_seconds(100_000) == pytest.approx(9000.0)  # none of that size: by the recording
-
-
-@pytest.mark.parametrize(("conversations", "requests"), [(0, 1), (100, 1), (101, 2), (1000, 10), (1001, 7)])
-def test_a_search_costs_pages(conversations: int, requests: int) -> None:
-    assert search_requests(conversations) == requests
 
 
 @pytest.mark.parametrize("hours", [0, 25])
