@@ -23,8 +23,8 @@ from tests.servers.redis import RedisServer, redis_server
 from tests.servers.seaweedfs import SeaweedServer, seaweedfs_server
 
 ROOT = Path(__file__).resolve().parent.parent
-# Those of sdk/ need the official SDK, which `make test-sdk` installs.
-collect_ignore = [] if find_spec("PureCloudPlatformClientV2") else ["sdk"]
+# Those of sdk/ need the official SDK, which `make test-sdk` installs; those of stack/ are run by `make stack-test`.
+collect_ignore = ["stack", *([] if find_spec("PureCloudPlatformClientV2") else ["sdk"])]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="genesys-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 

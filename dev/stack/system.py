@@ -22,6 +22,7 @@ import psutil
 from dev.stack import dotenv, machine
 from dev.stack.airflow2 import on_airflow_2
 from dev.stack.compose import COMPLETED, Service, read
+from tests.servers.seaweedfs import remove_sockets
 
 AIRFLOW = version("apache-airflow")
 START_SECONDS = 240
@@ -103,6 +104,17 @@ class System:
         """The environment of a service of Airflow, for a command beside them."""
         return machine.environment(self.services["airflow-scheduler"], self.home)
 
+    def run(self, name: str, command: str, environment: Mapping[str, str]) -> None:
+        """Begin a command of Airflow beside the services, as one of them; it is called again until it succeeds.
+
+        :param environment: what it has beside a service's.
+        """
+        like = self.services["airflow-scheduler"]
+        self.services[name] = replace(
+            like, name=name, command=command, environment={**like.environment, **environment}, restart="on-failure"
+        )
+        self._spawn(self.services[name])
+
     def kill(self, name: str, *, children: bool) -> None:
         """SIGKILL for a service; it is started again.
 
@@ -150,6 +162,7 @@ class System:
                 process.kill()
         for process in self.processes.values():
             process.wait()
+            remove_sockets(process)
 
     def _ours(self) -> list[psutil.Process]:
         """Every process that is left of this system, those included whose parents were killed: by its session."""
@@ -187,7 +200,7 @@ class System:
         while not self._ends.wait(1.0):
             with self._lock:
                 for name, process in list(self.processes.items()):
-                    if process.poll() is not None and self.services[name].restart and name not in self._away:
+                    if _begins_again(self.services[name], process.poll()) and name not in self._away:
                         self._spawn(self.services[name])
 
     def _wait_for(self, name: str, condition: str = "") -> None:
@@ -225,6 +238,13 @@ def system(universe: Mapping[str, Any] | None = None, **environment: str) -> Ite
             yield running
         finally:
             running.stop()
+
+
+def _begins_again(service: Service, code: int | None) -> bool:
+    """Whether a service is to be started again that has ended with a code; None: it has not."""
+    if code is None:
+        return False
+    return service.restart == "unless-stopped" or (service.restart == "on-failure" and code != 0)
 
 
 def _with(service: Service, environment: Mapping[str, str]) -> Service:

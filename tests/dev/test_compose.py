@@ -75,7 +75,7 @@ def test_it_says_what_to_do_where_a_secret_is_missing() -> None:
 
 def test_every_service_tells_its_health_but_the_one_that_ends(services: dict[str, Service]) -> None:
     assert [name for name, service in services.items() if not service.health] == ["airflow-init"]
-    assert [name for name, service in services.items() if not service.restart] == ["airflow-init"]
+    assert [name for name, service in services.items() if service.restart == "no"] == ["airflow-init"]
 
 
 def test_there_are_all_parts_of_airflow_and_two_workers(services: dict[str, Service]) -> None:
