@@ -18,7 +18,7 @@ from tests.stack.view import View
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 DAYS = 7
-SECONDS_TO_END = 420
+SECONDS_TO_END = 900
 POLLS_A_MINUTE = 20
 RETRIEVED_AT_A_TIME = 4
 """Windows: ``max_active_tis_per_dag`` in the DAG, and one of the backfill's command on Airflow 2."""
@@ -38,6 +38,10 @@ def test_seven_days_are_archived_once_whatever_is_killed(view: View) -> None:
         _strike(view, fault)
     view.until("the end of the backfill", lambda: has_ended(view), SECONDS_TO_END)
 
+    starts = view.system.starts
+    assert {starts[name] for name in ("postgres", "redis", "seaweedfs")} == {2}
+    assert min(starts["airflow-scheduler"], starts["airflow-triggerer"]) >= 2
+    assert starts["airflow-worker-1"] + starts["airflow-worker-2"] >= 3
     runs = view.runs()
     assert {run.state for run in runs} == {"success"}
     assert {run.start for run in runs if run.kind == "backfill"} == {START + timedelta(days=day) for day in range(DAYS)}

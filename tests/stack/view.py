@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +123,9 @@ class View:
         }
 
     def logs(self) -> Iterator[tuple[str, str]]:
-        """The ends of what every service wrote, and of what every try of a task wrote that did not end well."""
+        """Runs and tasks, the ends of what every service wrote, and of what every try wrote that did not end well."""
+        with suppress(psycopg2.Error):
+            yield "runs and tasks", "\n".join(str(each) for each in (*self.runs(), *self.tasks()))
         for name in self.system.services:
             yield f"{name}, started {self.system.starts.get(name, 0)} times", _tail(self.system.log(name))
         for path in sorted((self.system.home / "airflow-shared" / "logs").rglob("attempt=*.log")):
