@@ -19,6 +19,9 @@ SETTINGS = {
     # four windows of six hours a day
     "GENESYS_EXPORT_MAX_RECORDINGS_PER_JOB": "20",
     "GENESYS_EXPORT_LEASE_SECONDS": "30",
+    # a busy machine is no failure
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "180",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "200",
     # after how many seconds Airflow misses what was killed
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -49,6 +50,7 @@ def test_seven_days_are_archived_once_whatever_is_killed(view: View) -> None:
     _assert_every_recording_is_archived_once(view, wanted)
     _assert_reports_are_true(view, wanted)
     _assert_little_was_asked_for_again(view, wanted)
+    _assert_nothing_secret_is_written_down(view)
 
 
 def _strike(view: View, fault: Fault) -> None:
@@ -105,6 +107,19 @@ def _assert_little_was_asked_for_again(view: View, wanted: list[Interval]) -> No
     assert len(jobs) == windows
     assert jobs.total() <= windows + CUT_SUBMISSIONS
     assert hit <= RETRIEVED_AT_A_TIME * FAULTS_IN_RETRIEVALS
+
+
+def _assert_nothing_secret_is_written_down(view: View) -> None:
+    """Neither in logs nor in databases; a manifest is the platform's own."""
+    issued = {secret for secrets in view.simulated("issued").values() for secret in secrets}
+    assert view.system.secrets["GENESYS_CLIENT_SECRET"] in issued
+    written = {
+        path: set(re.findall(r"[0-9a-f]{32,}", path.read_bytes().decode("latin-1")))
+        for path in view.system.home.rglob("*")
+        if path.is_file() and "seaweedfs-data" not in path.parts
+    }
+    assert any(written.values())
+    assert not {str(path) for path, words in written.items() if words & issued}
 
 
 def _truth(wanted: list[Interval]) -> dict[str, tuple[int, str]]:

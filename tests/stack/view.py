@@ -57,7 +57,7 @@ class View:
 
     system: System
 
-    def until(self, what: str, fact: Callable[[], T], seconds: float = 180.0) -> T:
+    def until(self, what: str, fact: Callable[[], T], seconds: float = 300.0) -> T:
         """What ``fact`` returns, once that is true.
 
         :raises TimeoutError: it never was.
