@@ -108,9 +108,10 @@ class FileStore:
 
     def _create(self, incoming: Path) -> int:
         """Create and lock a file. Whoever finishes just then may take the empty directory away under it."""
+        _make(self._root)
         while True:
             with contextlib.suppress(FileExistsError):  # exist_ok would look again, and raise where it is gone by then
-                incoming.parent.mkdir(parents=True)
+                incoming.parent.mkdir()
             with contextlib.suppress(FileNotFoundError):
                 descriptor = os.open(incoming, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
                 with contextlib.suppress(OSError):  # a file system without locks
@@ -171,7 +172,7 @@ class _FileUpload:
                     raise Passing(
                         f"{written} bytes were written to {self._store.destination}, and {arrived.st_size} arrived"
                     )
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                _make(self._path.parent)
                 created = _place(self._incoming, self._path, overwrite=self._overwrite)
                 _flush_directory(self._path.parent)
         finally:
@@ -196,6 +197,17 @@ class _FileUpload:
 
 def _mark(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _make(directory: Path) -> None:
+    """Make a directory that stays: each new one is an entry of its parent, which has to be on the disk as well."""
+    new = []
+    while not directory.exists():
+        new.append(directory)
+        directory = directory.parent
+    for one in reversed(new):
+        one.mkdir(exist_ok=True)
+        _flush_directory(one.parent)
 
 
 def _version(file: os.stat_result) -> Version:

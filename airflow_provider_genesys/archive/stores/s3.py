@@ -187,7 +187,7 @@ class S3Store:
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
         with self._asking("s3:ListBucket"):
             yield from self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=prefix, **options
+                Bucket=self._bucket, Prefix=prefix, **options, **self._owner
             )
 
     def _open_uploads(self, prefix: str) -> Iterator[dict[str, Any]]:

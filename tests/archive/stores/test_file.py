@@ -139,6 +139,25 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         put(FileStore(tmp_path / "taken" / "archive"), MINE, [b"x"])
 
 
+def test_a_file_is_on_the_disk_with_every_directory_that_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed, flush = [], os.fsync
+
+    def flushing(descriptor: int) -> None:
+        flush(descriptor)
+        flushed.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", flushing)
+    put(FileStore(tmp_path / "new" / "archive"), "a/b/mine.mp3", [b"x"])
+    leading = [tmp_path, *(tmp_path / path for path in ("new", "new/archive", "new/archive/a", "new/archive/a/b"))]
+    assert {path.stat().st_ino for path in (*leading, tmp_path / "new/archive/a/b/mine.mp3")} == set(flushed)
+
+    flushed.clear()
+    put(FileStore(tmp_path / "new" / "archive"), "a/b/other.mp3", [b"x"])
+    assert len(flushed) == 2, "the file, and its entry"
+
+
 def test_a_full_disk_may_pass(file_site: FileSite, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

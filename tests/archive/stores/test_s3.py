@@ -415,6 +415,8 @@ def test_who_has_to_own_the_bucket_is_said_by_every_request(s3_site: S3Site) -> 
     store.find(KEY)
     list(store.read(KEY) or ())
     store.find_all([KEY])
+    list(store.folders())
+    list(store.browse("recordings/"))
     store.remove_unfinished([KEY])
     assert len({operation for operation, _ in seen}) >= 8
     assert {owner for _, owner in seen} == {"123456789012"}
