@@ -10,7 +10,7 @@ from dev.stack.compose import Service
 
 WEBSERVER = "airflow webserver --hostname 0.0.0.0 --port 8080 --workers 1"
 WEBSERVER_HEALTH = "curl --fail --silent --output /dev/null http://localhost:8080/health"
-SCHEDULER_HEALTH = 'airflow jobs check --job-type SchedulerJob --hostname "$HOSTNAME"'
+SCHEDULER_HEALTH = "airflow jobs check --job-type SchedulerJob --local"
 RENAMED = {
     "AIRFLOW__API__SECRET_KEY": "AIRFLOW__WEBSERVER__SECRET_KEY",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD",
