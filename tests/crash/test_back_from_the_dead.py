@@ -14,7 +14,8 @@ import pytest
 
 from airflow_provider_genesys.export.model import AttemptStatus
 from tests.crash.conftest import LEDGERS
-from tests.crash.world import PACE, World, assert_archive_is_whole, days, ends_well, until
+from tests.crash.world import PACE, World, assert_archive_is_whole, days, ends_well
+from tests.waiting import until
 
 RECORDINGS = 5
 

@@ -15,7 +15,8 @@ import pytest
 
 from airflow_provider_genesys.export.model import AttemptStatus, RequestState
 from tests.crash.conftest import LEDGERS
-from tests.crash.world import World, assert_archive_is_whole, days, ends_well, kill, until
+from tests.crash.world import World, assert_archive_is_whole, days, ends_well, kill
+from tests.waiting import until
 
 RECORDINGS = 5
 LARGE = 20_000_000

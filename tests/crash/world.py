@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -134,14 +133,6 @@ def kill(process: BaseProcess) -> None:
     """SIGKILL, and its end."""
     process.kill()
     process.join()
-
-
-def until(condition: Callable[[], Any], timeout: float = 15.0) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {timeout} s"
-        time.sleep(0.02)
 
 
 def ends_well(process: BaseProcess, timeout: float = SECONDS_TO_END) -> bool:
