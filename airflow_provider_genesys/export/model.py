@@ -357,6 +357,7 @@ class StoredObject:
     :param sha256: hexadecimal; None where the store doesn't keep it.
     :param checksum: the store's own word for the bytes, as a listing gives it back: an equal one proves the object
         unchanged. ``etag:…`` on S3, ``crc32c:…`` on Google Cloud Storage, ``md5:…`` on Azure, ``sha256:…`` on a disk.
+    :param stored_at: when it was put there, epoch seconds of the store's clock; None where nobody asked.
     """
 
     key: str
@@ -364,6 +365,7 @@ class StoredObject:
     sha256: str | None = None
     source_etag: str | None = None
     checksum: str | None = None
+    stored_at: float | None = field(default=None, compare=False)
 
 
 class RecordingStatus(StrEnum):
