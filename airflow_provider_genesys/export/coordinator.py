@@ -277,6 +277,14 @@ class Coordinator:
             archive.put_index(selection.window, lines_of(requests, archive))
         return report
 
+    @property
+    def destination(self) -> str:
+        """The archive's URI, as the ledger remembers it.
+
+        :raises InvalidInput: where there is no archive.
+        """
+        return self._the_archive.destination
+
     @cached_property
     def _abandonment(self) -> Abandonment:
         return Abandonment(self.api, self.ledger, self._leases)
