@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,9 @@ def asset_events() -> list[Any]:
         found = list(session.scalars(select(AssetEvent).order_by(AssetEvent.id)))
         session.expunge_all()
         return found
+
+
+def triggered_by(events: Iterable[Any]) -> dict[str, Any]:
+    """What the context of a run has of the updates that triggered it."""
+    by_asset = {"genesys://recordings": list(events)}
+    return {"triggering_asset_events" if IS_AIRFLOW_3 else "triggering_dataset_events": by_asset}
