@@ -152,6 +152,16 @@ def pages(
     return {name: page_of(place.scheme, place.place, place.prefix, key, endpoint) for name, key in keys.items()}
 
 
+def report(destination: str, interval: ExportWindow) -> Mapping[str, Any] | None:
+    """The reconciliation of an interval as its archive has it, or None where there is none. Asks the archive only.
+
+    :param destination: the archive's URI.
+    :raises InvalidInput: for a destination that can't be used.
+    """
+    place = Destination.parse(destination)
+    return ObjectArchive(_STORES[place.scheme](place, 1), Downloader(connections=1)).report(interval)
+
+
 def ledger(
     ledger_conn_id: str = DEFAULT_LEDGER, lookup: Callable[[str], Connection] = BaseHook.get_connection
 ) -> Ledger:

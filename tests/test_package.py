@@ -43,6 +43,7 @@ ALLOWED = {
     "links": set(),
     "operators": {"operators", "links", "lineage", "triggers", "wiring", "hooks", "export", "versions"},
     "sensors": {"sensors", "operators", "triggers", "export"},
+    "notifications": {"operators", "wiring", "export"},
     "guardrail": {"operators", "wiring", "hooks", "export"},
     "cli": {"cli", "wiring", "hooks", "export"},
     "__main__": {"cli"},

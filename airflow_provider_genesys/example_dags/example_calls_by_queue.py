@@ -46,7 +46,7 @@ with DAG(
         import duckdb
 
         index = f"{context['params']['archive']}/index/*.parquet"
-        days = [event.extra for event in triggering_events(context)] or [ALL_DAYS]
+        days = [{**ALL_DAYS, **event.extra} for event in triggering_events(context)] or [ALL_DAYS]
         with duckdb.connect() as connection:
             found = [connection.execute(QUERY, [index, day["start"], day["end"]]).fetchall() for day in days]
         return [dict(zip(COLUMNS, row, strict=True)) for rows in found for row in rows]

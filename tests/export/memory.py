@@ -491,6 +491,9 @@ class MemoryArchive:
                 stored = StoredObject(f"org/{conversation_id}/{one}.ogg", 10, checksum="etag")
                 yield Recording(one, None, conversation_id=conversation_id, extension="ogg", stored=stored)
 
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        return self.reports.get(interval)
+
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         self.reports[interval] = report
         return f"reports/{interval}"
