@@ -23,7 +23,7 @@ install-airflow2: .venv-airflow2/installed ## Build .venv-airflow2 with Airflow 
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install --quiet "pip>=25.1"
 	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt \
-		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet]" \
+		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet,openlineage]" \
 		--requirement constraints/airflow$(LINE).in
 	touch $@
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
@@ -16,7 +17,13 @@ except ImportError:  # Airflow 2.11 without the standard provider
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["IS_AIRFLOW_3", "DateTimeTrigger", "backfill_would_hang", "let_backfills_map_tasks"]
+__all__ = [
+    "IS_AIRFLOW_3",
+    "DateTimeTrigger",
+    "backfill_would_hang",
+    "let_backfills_map_tasks",
+    "triggering_events",
+]
 
 IS_AIRFLOW_3 = int(airflow_version.split(".", 1)[0]) >= 3
 
@@ -40,3 +47,9 @@ def backfill_would_hang(context: Context) -> bool:
     """Whether this run is a backfill of Airflow 2 that would never see the tasks mapped over this task's output."""
     run: Any = context["dag_run"]
     return not IS_AIRFLOW_3 and run.run_type == "backfill" and conf.getboolean(*_MINI_SCHEDULER, fallback=True)
+
+
+def triggering_events(context: Mapping[str, Any]) -> list[Any]:
+    """The updates of assets that a run was triggered by, each with its ``extra``; none of a run that was not."""
+    by_asset = context["triggering_asset_events" if IS_AIRFLOW_3 else "triggering_dataset_events"]
+    return [event for events in by_asset.values() for event in events]
