@@ -31,7 +31,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules("sensors.recordings")],
         "triggers": [_modules("triggers.recordings")],
         "extra-links": [
-            f"{_PACKAGE}.links.recordings.{name}" for name in ("ManifestLink", "ReceiptLink", "ReportLink")
+            f"{_PACKAGE}.links.recordings.{name}" for name in ("JobLink", "ManifestLink", "ReceiptLink", "ReportLink")
         ],
         "cli": [f"{_PACKAGE}.cli.definition.get_genesys_commands"],
         "connection-types": [

@@ -40,7 +40,7 @@ ALLOWED = {
     "triggers": {"triggers", "wiring", "export"},
     "links": set(),
     "operators": {"operators", "links", "triggers", "wiring", "hooks", "export", "versions"},
-    "sensors": {"sensors", "operators", "triggers", "export"},
+    "sensors": {"sensors", "operators", "links", "triggers", "export"},
     "guardrail": {"operators", "wiring", "hooks", "export"},
     "cli": {"cli", "wiring", "hooks", "export"},
     "__main__": {"cli"},
@@ -110,6 +110,7 @@ def test_the_wheel_asks_for_what_the_package_imports(wheel: ZipFile) -> None:
         "azure": "apache-airflow-providers-microsoft-azure",
         "flask_appbuilder": "apache-airflow",
         "wtforms": "apache-airflow",
+        "markupsafe": "apache-airflow",
         "urllib3": "requests",
         "pytest": "apache-airflow",  # who loads the plugin has it
     }

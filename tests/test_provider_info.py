@@ -23,6 +23,7 @@ from airflow_provider_genesys.operators.recordings import (
     SubmitExportOperator,
 )
 from airflow_provider_genesys.provider_info import get_provider_info
+from airflow_provider_genesys.sensors.recordings import ExportJobSensor
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 
 DISTRIBUTION = "airflow-provider-genesys"
@@ -108,7 +109,7 @@ def test_every_class_that_it_names_exists() -> None:
 
 def test_airflow_lets_through_every_link_of_an_operator(manager: ProvidersManager) -> None:
     """It shows no link from a serialized DAG whose class the provider info doesn't name."""
-    tasks = (SubmitExportOperator, RetrieveRecordingsOperator, ReconcileExportOperator)
+    tasks = (SubmitExportOperator, ExportJobSensor, RetrieveRecordingsOperator, ReconcileExportOperator)
     links = {f"{type(link).__module__}.{type(link).__name__}" for task in tasks for link in task.operator_extra_links}
     assert links == set(get_provider_info()["extra-links"])
     assert links <= set(manager.extra_links_class_names)
