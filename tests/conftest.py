@@ -25,8 +25,9 @@ from tests.servers.redis import RedisServer, redis_server
 from tests.servers.seaweedfs import SeaweedServer, seaweedfs_server
 
 ROOT = Path(__file__).resolve().parent.parent
-# Those of sdk/ need the official SDK, which `make test-sdk` installs.
-collect_ignore = [] if find_spec("PureCloudPlatformClientV2") else ["sdk"]
+# What `make test-sdk` and `make test-browser` install is in the one environment only.
+NEEDS = {"sdk": "PureCloudPlatformClientV2", "browser": "playwright"}
+collect_ignore = [room for room, module in NEEDS.items() if not find_spec(module)]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="genesys-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 
