@@ -52,7 +52,7 @@ def pictures(site: World, exported: str, waiting: str) -> Iterator[Picture]:
     :param waiting: id of a run whose tasks wait for their jobs.
     """
     job = f"{site.simulator.url}/_simulator/jobs.html#{site.simulator.jobs[-1].job_id}"
-    yield Picture("windows", site.path(waiting, "group/export_window"), "Deferred")
+    yield Picture("windows", site.path(waiting, f"{WAIT}/mapped"), "Deferred")
     yield Picture("links", site.path(exported, "export_window.retrieve_recordings", 1, "details"), "Manifest")
     yield Picture("connection", "/connections", "Export API", _choosing_the_api)
     yield Picture("trigger", site.path(), "Media format", lambda page: trigger_form(page, site.path()))
@@ -62,6 +62,7 @@ def pictures(site: World, exported: str, waiting: str) -> Iterator[Picture]:
 
 def _choosing_the_api(page: Page) -> None:
     form = connection_form(page)
+    form.locator("[name=connection_id]").fill("genesys_default")
     unfold(form, "Extra Fields")
     form.get_by_text("Login URL").wait_for()
     form.locator("#element_export_api").click()

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -115,6 +118,16 @@ def test_airflow_lets_through_every_link_of_an_operator(manager: ProvidersManage
     assert links <= set(manager.extra_links_class_names)
 
 
+def test_airflows_command_shows_hook_links_triggers_and_form() -> None:
+    shown = _said("providers", "get", DISTRIBUTION, "--full", "--output", "yaml")
+    info = get_provider_info()
+    assert f"hook-class-name: {info['connection-types'][0]['hook-class-name']}\n" in shown
+    for named in (*info["extra-links"], *_named_modules(info), *info["cli"]):
+        assert f"- {named}\n" in shown
+    for field in FIELDS:
+        assert re.search(rf"^ +{field}:$", shown, re.MULTILINE)
+
+
 @pytest.mark.parametrize("room", ["hooks", "operators", "sensors", "triggers"])
 def test_every_module_that_users_import_is_named(room: str) -> None:
     bases = {"__init__", "base", "form", "arguments"}
@@ -127,6 +140,12 @@ def _named_modules(info: dict[str, Any]) -> Iterator[str]:
     for room in ("hooks", "operators", "sensors", "triggers"):
         for integration in info.get(room, ()):
             yield from integration["python-modules"]
+
+
+def _said(*command: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "airflow", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _schema(name: str) -> dict[str, Any]:
