@@ -126,20 +126,26 @@ def coordinator(
 
 
 def pages(
-    destination: str,
+    genesys_conn_id: str,
+    destination: str | None = None,
     *,
     job_ids: Sequence[str] = (),
     window: ExportWindow | None = None,
     interval: ExportWindow | None = None,
 ) -> dict[str, str]:
-    """Where a person looks at documents of an archive, by document: URLs without any signature.
+    """Where a person looks at jobs, and at documents of an archive, by document: URLs without any signature.
 
     :param destination: the archive's URI.
-    :param job_ids: whose ``manifest``; of several jobs it is the folder of all.
+    :param job_ids: whose ``manifest``; of several jobs it is the folder of all. And the ``job``, where the organisation
+        has a page of it.
     :param window: whose ``receipt``.
     :param interval: whose ``report``.
     :raises InvalidInput: for a destination that can't be used.
     """
+    page = GenesysHook(genesys_conn_id).settings.hosts.page_of(job_ids) if job_ids else ""
+    of_jobs = {"job": page} if page else {}
+    if destination is None:
+        return of_jobs
     keys = {}
     if job_ids:
         keys["manifest"] = manifest_key(job_ids[0]) if len(job_ids) == 1 else "manifests/"
@@ -149,7 +155,8 @@ def pages(
         keys["report"] = report_key(interval)
     place = Destination.parse(destination)
     endpoint = _s3_hook(place).conn_config.get_service_endpoint_url("s3") if place.scheme == "s3" else None
-    return {name: page_of(place.scheme, place.place, place.prefix, key, endpoint) for name, key in keys.items()}
+    documents = {name: page_of(place.scheme, place.place, place.prefix, key, endpoint) for name, key in keys.items()}
+    return of_jobs | documents
 
 
 def report(destination: str, interval: ExportWindow) -> Mapping[str, Any] | None:

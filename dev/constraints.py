@@ -11,7 +11,7 @@ COMPILE = (
     "uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header "
     "--no-emit-package airflow-provider-genesys --extra simulator --extra postgres --extra mysql --extra redis "
     "--extra gcs --extra azure --extra parquet --extra openlineage --group test --group sdk --group check "
-    "--group bench --group docs --group stack"
+    "--group bench --group docs --group stack --group browser"
 )
 
 

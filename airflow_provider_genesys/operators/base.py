@@ -100,14 +100,15 @@ class ExportOperator(BaseOperator):
             **archive,
         )
 
-    def _link(self, context: Context, destination: str, **of: Any) -> None:
+    def _link(self, context: Context, destination: str | None, **of: Any) -> None:
         """Give the task's links somewhere to lead, also where the task fails later on.
 
+        :param destination: the archive's URI; None for a step that has none.
         :param of: whose documents, as :func:`~airflow_provider_genesys.wiring.pages` takes it.
         """
-        if self.do_xcom_push:
+        if self.do_xcom_push and (found := pages(self.genesys_conn_id, destination, **of)):
             instance: Any = context["ti"]
-            instance.xcom_push(key=PAGES, value=pages(destination, **of))
+            instance.xcom_push(key=PAGES, value=found)
 
     @property
     def _pace(self) -> dict[str, float]:

@@ -17,7 +17,7 @@ from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.export.planning import timezone_of
 from airflow_provider_genesys.export.reconciliation import what_is_missing
-from airflow_provider_genesys.links.recordings import ManifestLink, ReceiptLink, ReportLink
+from airflow_provider_genesys.links.recordings import JobLink, ManifestLink, ReceiptLink, ReportLink
 from airflow_provider_genesys.operators.arguments import (
     filters_of,
     flag,
@@ -203,7 +203,7 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
     """
 
     template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
-    operator_extra_links = (ReceiptLink(),)
+    operator_extra_links = (JobLink(), ReceiptLink())
 
     def __init__(
         self, *, window: Mapping[str, str], destination: str, force: bool | str = False, **kwargs: Any
@@ -224,6 +224,8 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
             request = self._request(coordinator, window)
             self._link(context, self.destination, window=window)
             outcome = coordinator.submit(request, force_run)
+            if isinstance(outcome, list):
+                self._link(context, self.destination, window=window, job_ids=outcome)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome)
         return outcome
@@ -256,7 +258,7 @@ class RetrieveRecordingsOperator(WindowOperator):
         "key_template",
         "upload_args",
     )
-    operator_extra_links = (ManifestLink(), ReceiptLink())
+    operator_extra_links = (JobLink(), ManifestLink(), ReceiptLink())
     _moved: tuple[Organisation, str, Mapping[Figure, int]] | None = None
 
     def __init__(
