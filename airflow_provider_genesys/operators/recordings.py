@@ -39,7 +39,7 @@ from airflow_provider_genesys.operators.base import (
     run_of,
 )
 from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT
-from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_hang
+from airflow_provider_genesys.versions import DateTimeTrigger, why_backfill_would_hang
 from airflow_provider_genesys.wiring import DEFAULT_CONCURRENCY, DEFAULT_KEY_TEMPLATE
 
 if TYPE_CHECKING:
@@ -137,12 +137,8 @@ class PlanExportOperator(_SelectingOperator):
 
     def _begin(self, context: Context, counted: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
         with self._patiently(counted=counted):
-            if backfill_would_hang(context):
-                raise InvalidInput(
-                    "this backfill would never see the tasks that are mapped over these windows: set "
-                    "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "
-                    "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
-                )
+            if remedy := why_backfill_would_hang(context):
+                raise InvalidInput(f"this backfill would never see the tasks mapped over these windows: {remedy}")
             is_dry = flag("dry_run", self.is_dry_run)
             interval = interval_of(context, self.start, self.end)
             self._defer_until_settled(interval)
