@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
@@ -16,7 +17,13 @@ except ImportError:  # Airflow 2.11 without the standard provider
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["IS_AIRFLOW_3", "DateTimeTrigger", "let_backfills_map_tasks", "why_backfill_would_hang"]
+__all__ = [
+    "IS_AIRFLOW_3",
+    "DateTimeTrigger",
+    "let_backfills_map_tasks",
+    "triggering_events",
+    "why_backfill_would_hang",
+]
 
 IS_AIRFLOW_3 = int(airflow_version.split(".", 1)[0]) >= 3
 
@@ -56,3 +63,9 @@ def why_backfill_would_hang(context: Context) -> str:
             "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
         )
     return ""
+
+
+def triggering_events(context: Mapping[str, Any]) -> list[Any]:
+    """The updates of assets that a run was triggered by, each with its ``extra``; none of a run that was not."""
+    by_asset = context["triggering_asset_events" if IS_AIRFLOW_3 else "triggering_dataset_events"]
+    return [event for events in by_asset.values() for event in events]
