@@ -302,6 +302,8 @@ class Entry:
     :param destinations: where it was archived; a memory only, the receipt is the proof.
     :param forced_by: the run that began the present generation by ``force``; empty otherwise.
     :param error: why it failed.
+    :param checked_at: when its recordings were last counted again after it was archived, epoch seconds of the ledger's
+        clock; None: never.
     :param lease: set where the call that returned the entry acquired it.
     :param held_by: the owner of the live lease, if any.
     :param held_until: when that lease runs out, epoch seconds.
@@ -316,6 +318,7 @@ class Entry:
     destinations: tuple[str, ...] = ()
     forced_by: str = ""
     error: str = ""
+    checked_at: float | None = None
     lease: Lease | None = None
     held_by: str = ""
     held_until: float = 0.0

@@ -236,6 +236,7 @@ def test_everything_of_an_entry_comes_back(ledger: Ledger) -> None:
             destinations=("s3://bucket/a", "file:///ä"),
             forced_by="manual__2024-05-02",
             error="platform: no",
+            checked_at=1714730400.123456,
         ),
     )
     assert saved.attempts == (Attempt(0, 0, AttemptStatus.SUBMITTING), ATTEMPT)
@@ -243,6 +244,7 @@ def test_everything_of_an_entry_comes_back(ledger: Ledger) -> None:
     assert saved.destinations == ("s3://bucket/a", "file:///ä")
     assert (saved.state, saved.generation) == (RequestState.SPLIT, 2)
     assert (saved.forced_by, saved.error) == ("manual__2024-05-02", "platform: no")
+    assert saved.checked_at == 1714730400.123456
     assert saved.request == request
     assert ledger.entry(request.key) == as_read(saved)
     assert as_read(ledger.acquire(request, "bob", 100.0)) == as_read(saved)
