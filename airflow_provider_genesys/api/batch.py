@@ -18,6 +18,7 @@ from airflow_provider_genesys.api.batchrequests import BatchRequests
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.conversations import ConversationRecordings
 from airflow_provider_genesys.api.manifest import Manifests
+from airflow_provider_genesys.api.media import GONE
 from airflow_provider_genesys.api.roles import roles_of_client
 from airflow_provider_genesys.api.selection import WRITTEN, check_selection
 from airflow_provider_genesys.api.settings import RecordingSettings
@@ -47,6 +48,8 @@ class BatchApi(ExportApi):
     :param clock: this machine's, epoch seconds.
     :param sleep: waits for a details job.
     """
+
+    counts_conversations = True
 
     def __init__(
         self,
@@ -83,6 +86,10 @@ class BatchApi(ExportApi):
     def volume(self, request: ExportRequest) -> int:
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
+
+    def may_come_back(self, reason: str) -> bool:
+        """Whatever is not known to be deleted."""
+        return reason != GONE["DELETED"]
 
     def countable_since(self) -> float:
         """Since when a day is counted by one query of analytics, epoch seconds."""

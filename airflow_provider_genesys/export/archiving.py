@@ -60,6 +60,7 @@ class Archiving:
     :param entry: the window's, held.
     :param before: the window's receipt of before; None where there was none.
     :param clock: this machine's clock, epoch seconds: URLs expire by it.
+    :ivar settled: conversations that are not missing where nothing comes for them any more.
     """
 
     entry: Entry
@@ -69,6 +70,7 @@ class Archiving:
     before: Sequence[ReceiptLine] | None
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    settled: frozenset[str] = frozenset()
     statement: Statement = field(init=False)
     _faults: dict[str, ExportError] = field(default_factory=dict)
     _checkpoints: Checkpoints | None = None
@@ -101,7 +103,9 @@ class Archiving:
         if by.request == self.entry.request:
             self.entry = by
         self._has_begun = True
+        missing = [one for one in missing if one not in self.settled]
         self.statement.meet(by.asked.conversations)
+        self.statement.renew(job)
         wanted = self.statement.expect(job, manifest)
         self.statement.miss(missing, job.job_id, NOTHING_CAME)
         if len(wanted) >= _WORTH_CHECKPOINTS:

@@ -38,6 +38,7 @@ from airflow_provider_genesys.export.model import (
 )
 from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
+from airflow_provider_genesys.export.recheck import Recheck, Rechecking, noted
 from airflow_provider_genesys.export.reconciliation import Report, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
@@ -161,6 +162,52 @@ class Coordinator:
             self._archive_empty(request)
         return outcome
 
+    def recheck(
+        self, day: ExportRequest, timezone: tzinfo, max_recordings_per_job: int, run: str
+    ) -> list[ExportWindow]:
+        """Count the windows of a calendar day again that are archived here, and say so in the day's report.
+
+        :param run: names the DAG run.
+        :return: the windows that have something new, to be submitted as any other.
+        :raises Passing: where the platform can't say now.
+        """
+        windows = self._windows_of_day(day, max_recordings_per_job)
+        start, end = day.window.start.timestamp(), day.window.end.timestamp()
+        if not windows and self.ledger.volumes(day.selection_key, start, end).get(day.window) == 0:
+            return list(self._plan_day(day, timezone, max_recordings_per_job, force=False))  # it was empty
+        found = self._rechecking.day(day, windows)
+        report = self._the_archive.report(day.window) if found.windows else None
+        if report is not None:
+            new = None if found.news else 0
+            recheck = Recheck(run, self.ledger.now(), found.windows, len(found.news), found.fewer, new)
+            self._the_archive.put_report(day.window, {**report, "rechecks": noted(report, recheck)})
+        return list(found.news)
+
+    def reconcile_recheck(
+        self,
+        day: ExportRequest,
+        news: Collection[ExportWindow],
+        max_recordings_per_job: int,
+        run: str,
+        *,
+        verify: bool = False,
+        index: bool | None = None,
+    ) -> Report:
+        """Reconcile a calendar day of which a recheck has reopened windows; its report tells how many are new.
+
+        :param news: the windows of the day that :meth:`recheck` has returned.
+        """
+        requests = self._windows_of_day(day, max_recordings_per_job)
+        reopened = [
+            entry.request for window in news for entry in self._submission.windows_of(replace(day, window=window))
+        ]
+        new = self._rechecking.new(reopened)
+        recheck = Recheck(run, self.ledger.now(), len(requests), len(news), 0, new)
+        rechecks = noted(self._the_archive.report(day.window), recheck, is_over=True)
+        return self.reconcile(
+            day, [request.window for request in requests], verify=verify, index=index, rechecks=rechecks
+        )
+
     def forecast(self, request: ExportRequest) -> Forecast:
         """How many recordings an export of a window would bring; nothing is exported.
 
@@ -246,6 +293,7 @@ class Coordinator:
         *,
         verify: bool = False,
         index: bool | None = None,
+        rechecks: Sequence[Mapping[str, Any]] | None = None,
     ) -> Report:
         """Hold the receipts of an interval's windows against their manifests, and archive the report.
 
@@ -253,6 +301,7 @@ class Coordinator:
         :param windows: as they were planned; splits are followed.
         :param verify: hold what is stored against the receipts, too.
         :param index: archive the receipts as one table as well; None: where that is possible.
+        :param rechecks: what the report tells of rechecks; None: what it told before.
         :raises InvalidInput: where ``index`` is asked for and not possible, before anything is read.
         """
         archive = self._the_archive
@@ -263,7 +312,11 @@ class Coordinator:
         ]
         entries = sorted(found, key=lambda one: one.request.window)
         balances = tuple(balance(entry, self._submission.jobs_of(entry), archive) for entry in entries)
-        report = Report(selection.window, archive.destination, selection.media_format, balances)
+        if rechecks is None:
+            rechecks = (archive.report(selection.window) or {}).get("rechecks") or ()
+        report = Report(
+            selection.window, archive.destination, selection.media_format, balances, rechecks=tuple(rechecks)
+        )
         requests = [entry.request for entry in entries]
         self._abandonment.let_go(replace(selection, window=window) for window in windows)
         if verify:
@@ -292,7 +345,7 @@ class Coordinator:
                 self._retrieval.remember(held, 0)
 
     def _plan_day(self, day: ExportRequest, timezone: tzinfo, limit: int, force: bool) -> Sequence[ExportWindow]:
-        key = canonical_key({"day": day.key, "max_recordings_per_job": limit})
+        key = _plan_key(day, limit)
         kept = None if force else self.ledger.plan(key)
         if kept is not None:
             logger.info("%s was cut into %d windows before", day.window, len(kept))
@@ -374,5 +427,16 @@ class Coordinator:
         return Retrieval(self.api, self.ledger, self._the_archive, self._leases, self.clock, self.sleep)
 
     @cached_property
+    def _rechecking(self) -> Rechecking:
+        return Rechecking(self.api, self.ledger, self._the_archive, self._leases, self._submission, self._retrieval)
+
+    def _windows_of_day(self, day: ExportRequest, limit: int) -> list[ExportRequest]:
+        return self._rechecking.windows(day, self.ledger.plan(_plan_key(day, limit)))
+
+    @cached_property
     def _windows(self) -> Windows:
         return Windows(self._leases, self._submission, self._following, self._retrieval, self._await_poll_budget)
+
+
+def _plan_key(day: ExportRequest, limit: int) -> str:
+    return canonical_key({"day": day.key, "max_recordings_per_job": limit})

@@ -271,10 +271,15 @@ class Attempt:
 
 
 class RequestState(StrEnum):
-    """Where a request stands, whoever holds it."""
+    """Where a request stands, whoever holds it.
+
+    ``REOPENED``: it was archived, and more of it is to come. What is archived stays; its receipt proves no more that it
+    is whole.
+    """
 
     OPEN = "open"
     ARCHIVED = "archived"
+    REOPENED = "reopened"
     FAILED = "failed"
     SPLIT = "split"
 
@@ -399,6 +404,14 @@ class ReceiptLine:
     source_etag: str | None = None
     reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that it is about, where its API works by conversations: the manifest says it then."""
+        if self.status is RecordingStatus.MISSING:
+            return self.recording_id
+        known = self.metadata.get("conversationId")
+        return str(known) if known else None
 
 
 Receipt = tuple[ReceiptLine, ...]

@@ -52,7 +52,9 @@ class Retrieval:
         receipt = self.archive.receipt(request.window)
         if receipt is None:
             return None
-        _refuse_foreign(receipt, request, self.archive.destination)
+        refuse_foreign(receipt, request, self.archive.destination)
+        if entry is not None and entry.state is RequestState.REOPENED:
+            return None
         if any(line.status in LACKING for line in receipt):
             return None
         if entry is not None and entry.forced_by and not _jobs_of_generation(by).issuperset(_jobs(receipt)):
@@ -71,6 +73,7 @@ class Retrieval:
         with self.leases.kept(entry) as keeper:
             before = self.archive.receipt(entry.request.window)
             archiving = Archiving(entry, self.archive, self.leases, keeper, before, self.clock, self.sleep)
+            archiving.settled = _settled(before or ()) if entry.state is RequestState.REOPENED else frozenset()
             archiving.statement.keep(self._known(entry, by, before or ()))
             archiving.await_jobs(by)
             yield archiving
@@ -130,17 +133,26 @@ class Retrieval:
         return None
 
     def _known(self, entry: Entry, by: Collection[Entry], receipt: Receipt) -> list[ReceiptLine]:
-        """The lines that stay: what is archived, and of a window in parts what earlier jobs could not provide."""
-        _refuse_foreign(receipt, entry.request, self.archive.destination)
+        """The lines that stay: what is archived, and what earlier jobs could not provide, where the newest are not of
+        all of the window, or it was deleted since.
+        """
+        refuse_foreign(receipt, entry.request, self.archive.destination)
         trusted = _jobs_of_generation(by) if entry.forced_by else _jobs(receipt)
         current = {one.current.job_id for one in by if one.current}
+        stays = bool(entry.parts) or entry.state is RequestState.REOPENED
         return [
             line
             for line in receipt
             if line.job_id in trusted
             if line.status is RecordingStatus.ARCHIVED
-            or (line.status is RecordingStatus.UNAVAILABLE and entry.parts and line.job_id not in current)
+            or (line.status is RecordingStatus.UNAVAILABLE and stays and line.job_id not in current)
         ]
+
+
+def _settled(receipt: Receipt) -> frozenset[str]:
+    """The conversations that a receipt lacks nothing of. Deleted since, they are not missing."""
+    lacking = {line.conversation_id for line in receipt if line.status in LACKING}
+    return frozenset(one for line in receipt if (one := line.conversation_id) and one not in lacking)
 
 
 def _jobs(receipt: Receipt) -> set[str]:
@@ -160,7 +172,11 @@ def _is_archived(entry: Entry) -> bool:
     return entry.state is RequestState.ARCHIVED
 
 
-def _refuse_foreign(receipt: Receipt, request: ExportRequest, destination: str) -> None:
+def refuse_foreign(receipt: Iterable[ReceiptLine], request: ExportRequest, destination: str) -> None:
+    """A destination has one receipt for a window: two selections in it would take turns.
+
+    :raises InvalidInput: where the receipt is another request's.
+    """
     if any(line.request_key != request.key for line in receipt):
         raise InvalidInput(
             f"{destination} already holds the receipt of window {request.window} for another organisation, media "

@@ -162,6 +162,7 @@ class MemoryApi(ExportApi):
     :ivar elsewhere: recordings that were exported before, into another bucket.
     :ivar can_not_export: recordings that fail.
     :ivar blank: conversations that were recorded and of which there is no recording.
+    :ivar gone_for_good: reasons of what will never come back.
     :ivar looked_up: conversations that were asked for one by one.
     """
 
@@ -185,6 +186,7 @@ class MemoryApi(ExportApi):
         self.can_not_export: set[str] = set()
         self.blank: dict[str, datetime] = {}
         self.looked_up: list[str] = []
+        self.gone_for_good: set[str] = set()
         self._clock = clock
         self._numbers = count(1)
 
@@ -256,7 +258,24 @@ class MemoryApi(ExportApi):
     def manifest(self, request: ExportRequest, job: ExportJob) -> Mapping[str, Any] | None:
         if not (self.lot or self.delivers):
             return None
-        return {"recordings": [{"id": one.recording_id, "queue": "claims"} for one in job.recordings]}
+        return {
+            "recordings": [
+                {
+                    "id": one.recording_id,
+                    "queue": "claims",
+                    "conversationId": one.conversation_id,
+                    **({} if one.reason is None else {"reason": one.reason}),
+                }
+                for one in job.recordings
+            ]
+        }
+
+    def may_come_back(self, reason: str) -> bool:
+        return reason not in self.gone_for_good
+
+    @property
+    def counts_conversations(self) -> bool:  # type: ignore[override]
+        return self.lot is not None or self.delivers
 
     def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
         if self.jobs_at_a_time is None:
@@ -490,6 +509,9 @@ class MemoryArchive:
             if conversation_id in conversations and self.platform.has_arrived(one):
                 stored = StoredObject(f"org/{conversation_id}/{one}.ogg", 10, checksum="etag")
                 yield Recording(one, None, conversation_id=conversation_id, extension="ogg", stored=stored)
+
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        return self.reports.get(interval)
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         self.reports[interval] = report

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes late: an archived window is counted again, and reopened where the platform has more than its receipt.
+
+Recordings appear hours after hang-up, and what was archived at the platform comes back. A window that is reopened is
+exported by the same steps as any other; what it has archived stays, and is neither fetched nor asked for again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_genesys.export.errors import LeaseLost, NoReceipt
+from airflow_provider_genesys.export.leases import Leases
+from airflow_provider_genesys.export.model import (
+    AttemptStatus,
+    Entry,
+    ExportRequest,
+    ExportWindow,
+    ReceiptLine,
+    RecordingStatus,
+    RequestState,
+)
+from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
+from airflow_provider_genesys.export.retrieval import Retrieval, refuse_foreign
+from airflow_provider_genesys.export.statement import LACKING
+from airflow_provider_genesys.export.submission import Submission
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """One recheck of a day, as the day's report tells it.
+
+    :param run: the DAG run that made it.
+    :param at: when, epoch seconds.
+    :param windows: how many windows were looked at.
+    :param reopened: how many of them have something new.
+    :param fewer: by how much the platform counted less than receipts tell: deleted there since, and kept here.
+    :param new: recordings that were archived by it; None as long as that is not known.
+    """
+
+    run: str
+    at: float
+    windows: int
+    reopened: int
+    fewer: int
+    new: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        at = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return {**asdict(self), "at": at}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of windows that were looked at.
+
+    :param windows: how many were counted, or known to be unfinished.
+    :param news: those of them that are to be exported.
+    :param fewer: see :class:`Recheck`.
+    """
+
+    windows: int = 0
+    news: tuple[ExportWindow, ...] = ()
+    fewer: int = 0
+
+    def __add__(self, other: Found) -> Found:
+        return Found(self.windows + other.windows, (*self.news, *other.news), self.fewer + other.fewer)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a receipt tells.
+
+    :param size: how much of what the API counts.
+    :param conversations: whose recordings it lists, where it says so.
+    :param wanted: those of them that are asked for again.
+    :param is_wanting: whether anything it lists is not archived and may be had by now.
+    """
+
+    size: int
+    conversations: frozenset[str]
+    wanted: frozenset[str]
+    is_wanting: bool
+
+
+@dataclass(frozen=True)
+class Rechecking:
+    """Counts windows again. A day's windows are counted together first: one request, where nothing has come."""
+
+    api: ExportApi
+    ledger: Ledger
+    archive: Archive
+    leases: Leases
+    submission: Submission
+    retrieval: Retrieval
+
+    def day(self, day: ExportRequest, windows: Sequence[ExportRequest]) -> Found:
+        """Look at the windows of a day that the archive has a receipt of.
+
+        :raises Passing: where the platform can't say now. What was looked at before stays noted.
+        """
+        told = [(request, one) for request in windows if (one := self._told(request)) is not None]
+        if len(told) < len(windows):
+            logger.warning(
+                "%d of %d windows of %s have no receipt in %s: a backfill exports them, no recheck does",
+                len(windows) - len(told),
+                len(windows),
+                day.window,
+                self.archive.destination,
+            )
+        if len(told) > 1:
+            size, counted = sum(one.size for _, one in told), self.api.volume(day)
+            if counted <= size and not any(self._is_unfinished(request, one) for request, one in told):
+                for request, _ in told:
+                    self._note(self.leases.hold(request))
+                return Found(len(told), fewer=size - counted)
+        return sum((self._window(request) for request, _ in told), Found())
+
+    def windows(self, day: ExportRequest, plan: Iterable[ExportWindow] | None) -> list[ExportRequest]:
+        """The windows of a day that were exported, or are to be: those of its plan, or that history knows of.
+
+        :param plan: None where none was kept, such as for a day whose limit is another one since.
+        """
+        bounds = (day.window.start.timestamp(), day.window.end.timestamp())
+        history = self.ledger.volumes(day.selection_key, *bounds) if plan is None else ()
+        found = {
+            entry.request.key: entry
+            for window in (*(plan or ()), *history)
+            for entry in self.submission.windows_of(replace(day, window=window))
+        }
+        return [
+            entry.request
+            for entry in found.values()
+            if plan is not None or self.ledger.entry(entry.request.key) or self._told(entry.request)
+        ]
+
+    def new(self, requests: Iterable[ExportRequest]) -> int:
+        """How many recordings of windows that were reopened their newest jobs have brought."""
+        return sum(self._new(request) for request in requests)
+
+    def _window(self, request: ExportRequest) -> Found:
+        entry = self.leases.hold(request)
+        if entry.lease is None or _is_forced(entry):
+            logger.info("%s is being exported by %s: the next recheck looks at it", request, entry.held_by or "force")
+            self.leases.release(entry)
+            return Found()
+        try:
+            return self._held(entry)
+        except LeaseLost as error:
+            logger.warning("%s", error)
+            return Found()
+        finally:
+            self.leases.release(entry)
+
+    def _held(self, entry: Entry) -> Found:
+        request, by = entry.request, self.submission.jobs_of(entry)
+        told = self._told(request)
+        if told is None:
+            return Found()
+        if any(one.current and one.current.status is AttemptStatus.CANCELED for one in by):
+            logger.warning("%s: its job was canceled at Genesys Cloud, and is not replaced by a recheck", request)
+            return Found()
+        if entry.state is RequestState.REOPENED and not any(one.state is RequestState.FAILED for one in by):
+            logger.info("%s was reopened before, and is not archived yet", request)
+            return Found(1, (request.window,))
+        counted = self.api.volume(request)
+        if counted <= told.size and not told.is_wanting:
+            self._note(entry)
+            return Found(1, fewer=told.size - counted)
+        lots = self.api.parts(request)
+        if lots is None:
+            parts: list[ExportRequest] = []
+        else:
+            known = told.conversations | self._asked(entry, by)
+            sought = [one for lot in lots for one in lot if one in told.wanted or one not in known]
+            if not sought:  # a count is one of whole days, and may be one too many
+                self._note(entry)
+                return Found(1)
+            size = max(map(len, lots))
+            parts = [replace(request, conversations=tuple(sought[n : n + size])) for n in range(0, len(sought), size)]
+        if not all(self._begun_afresh(part) for part in parts):
+            return Found()
+        self._reopen(entry, parts)
+        logger.info("%s is reopened: %d are counted, the receipt tells of %d", request, counted, told.size)
+        return Found(1, (request.window,))
+
+    def _reopen(self, entry: Entry, parts: Sequence[ExportRequest]) -> None:
+        """Begin a window's budget afresh. Its jobs of before stay those of what they have archived."""
+        self.leases.save(
+            replace(
+                entry,
+                state=RequestState.REOPENED,
+                generation=entry.generation + 1,
+                parts=tuple(part.key for part in parts),
+                forced_by="",
+                error="",
+                checked_at=self.ledger.now(),
+            )
+        )
+
+    def _begun_afresh(self, part: ExportRequest) -> bool:
+        """Let the ledger have a part before its window says so. One that was asked before is asked anew."""
+        held = self.leases.hold(part)
+        if held.lease is None:
+            logger.info("%s is held by %s: the next recheck looks at its window", part, held.held_by)
+            return False
+        if held.attempts:
+            again = replace(held, state=RequestState.OPEN, generation=held.generation + 1, forced_by="", error="")
+            self.leases.save(again)
+        self.leases.release(held)
+        return True
+
+    def _note(self, entry: Entry) -> None:
+        """Write down that a window was looked at, and that it is archived where the ledger has forgotten that."""
+        if entry.lease is None:
+            return
+        checked = replace(entry, checked_at=self.ledger.now())
+        try:
+            if entry.state is RequestState.ARCHIVED:
+                self.leases.save(checked)
+                self.leases.release(entry)
+            else:
+                recordings = sum(1 for _ in self.archive.lines(entry.request.window) or ())
+                parts = [one for one in self.submission.jobs_of(entry) if one.request.conversations]
+                self.retrieval.remember(checked, recordings, parts)
+        except LeaseLost as error:
+            logger.warning("%s", error)
+
+    def _is_unfinished(self, request: ExportRequest, told: Told) -> bool:
+        entry = self.ledger.entry(request.key) or Entry(request)
+        return told.is_wanting or entry.state is RequestState.REOPENED or _is_forced(entry)
+
+    def _asked(self, entry: Entry, by: Iterable[Entry]) -> frozenset[str]:
+        """The conversations that jobs were asked for: what was written may leave no line in a receipt.
+
+        Where there are other destinations, what was asked for may lie there alone.
+        """
+        if entry.destinations != (self.archive.destination,):
+            return frozenset()
+        return frozenset(conversation for one in by for conversation in one.request.conversations)
+
+    def _told(self, request: ExportRequest) -> Told | None:
+        """What a window's receipt tells; None where there is none."""
+        size, conversations, wanted, is_wanting = 0, set(), set(), False
+        try:
+            lines = self.archive.lines(request.window)
+            if lines is None:
+                return None
+            for line in self._own(lines, request):
+                size += 1
+                known = line.conversation_id
+                if known:
+                    conversations.add(known)
+                if self._may_be_had(line):
+                    is_wanting = True
+                    wanted.add(known or line.recording_id)
+        except NoReceipt as error:
+            logger.warning("The receipt of %s proves nothing: %s", request, error)
+            return None
+        counted = len(conversations) if self.api.counts_conversations else size
+        return Told(counted, frozenset(conversations), frozenset(wanted), is_wanting)
+
+    def _own(self, lines: Iterator[ReceiptLine], request: ExportRequest) -> Iterator[ReceiptLine]:
+        for line in lines:
+            refuse_foreign((line,), request, self.archive.destination)
+            yield line
+
+    def _may_be_had(self, line: ReceiptLine) -> bool:
+        if line.status is RecordingStatus.UNAVAILABLE:
+            return self.api.may_come_back(line.reason or "")
+        return line.status in LACKING
+
+    def _new(self, request: ExportRequest) -> int:
+        entry = self.ledger.entry(request.key) or Entry(request)
+        jobs = {
+            attempt.job_id
+            for one in self.submission.jobs_of(entry)
+            for attempt in one.attempts
+            if attempt.generation == one.generation
+        }
+        lines = self.archive.lines(request.window) or ()
+        return sum(line.status is RecordingStatus.ARCHIVED and line.job_id in jobs for line in lines)
+
+
+def noted(
+    report: Mapping[str, Any] | None, recheck: Recheck, *, is_over: bool = False
+) -> tuple[Mapping[str, Any], ...]:
+    """The rechecks of a day's report, with one more.
+
+    :param is_over: it is the end of one that the report may tell the beginning of: that is kept, but for what is new.
+    """
+    before = (report or {}).get("rechecks") or ()
+    others = [one for one in before if one.get("run") != recheck.run]
+    begun = next((one for one in before if one.get("run") == recheck.run), None)
+    return (*others, {**begun, "new": recheck.new} if begun and is_over else recheck.to_dict())
+
+
+def _is_forced(entry: Entry) -> bool:
+    """Whether ``force`` has begun a window afresh that is not archived anew: its receipt is one of before."""
+    return bool(entry.forced_by) and entry.state not in (RequestState.ARCHIVED, RequestState.FAILED)
