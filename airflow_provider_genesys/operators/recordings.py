@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _MISSING_SHOWN = 20
 
 
-class _SelectingOperator(ExportOperator):
+class SelectingOperator(ExportOperator):
     """A step that says what is selected.
 
     :param media_format: ``mp3``, ``wav``, ``original``, or ``auto``: mp3 with ``guide``, original with the others. With
@@ -83,7 +83,7 @@ class _SelectingOperator(ExportOperator):
         )
 
 
-class PlanExportOperator(_SelectingOperator):
+class PlanExportOperator(SelectingOperator):
     """Cuts an interval into windows by volume: a calendar day, blocks of 6 hours, 1 hour, 15 minutes.
 
     The interval is the run's data interval, or ``start`` to ``end``. It waits, deferred, until recordings have settled.
@@ -101,7 +101,7 @@ class PlanExportOperator(_SelectingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *_SelectingOperator.template_fields,
+        *SelectingOperator.template_fields,
         "settle_minutes",
         "start",
         "end",
@@ -186,7 +186,7 @@ class PlanExportOperator(_SelectingOperator):
         return timezone_of(self.timezone) if self.timezone else self.dag.timezone
 
 
-class SubmitExportOperator(_SelectingOperator, WindowOperator):
+class SubmitExportOperator(SelectingOperator, WindowOperator):
     """Sees to it that a window has one export job, whoever else asks, whatever died before.
 
     A window whose receipt proves it archived is left alone. One that has a job goes on with it. One that another run is
@@ -199,7 +199,7 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
         window; none for a window without recordings.
     """
 
-    template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
+    template_fields: Sequence[str] = (*SelectingOperator.template_fields, "window", "destination", "force")
     operator_extra_links = (ReceiptLink(),)
 
     def __init__(
@@ -319,7 +319,7 @@ class RetrieveRecordingsOperator(WindowOperator):
         return dict(outcome)
 
 
-class ReconcileExportOperator(_SelectingOperator):
+class ReconcileExportOperator(SelectingOperator):
     """Holds an interval's receipts against its manifests, archives the report, and fails where anything is missing.
 
     :param windows: what the planner returned; a single one may come by itself (templated).
@@ -336,7 +336,7 @@ class ReconcileExportOperator(_SelectingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *_SelectingOperator.template_fields,
+        *SelectingOperator.template_fields,
         "windows",
         "destination",
         "on_unavailable",
@@ -375,8 +375,7 @@ class ReconcileExportOperator(_SelectingOperator):
         if self.windows is None:
             raise AirflowFailException("the interval was not planned, so that nothing can be said of it: see the plan")
         with self._patiently():
-            if self.on_unavailable not in ("report", "fail"):
-                raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
+            self._check_arguments()
             verify = flag("verify", self.verify)
             coordinator = self._coordinator(context, self.destination)
             interval = interval_of(context, self.start, self.end)
@@ -384,12 +383,20 @@ class ReconcileExportOperator(_SelectingOperator):
             self._link(context, self.destination, interval=interval)
             report = coordinator.reconcile(selection, windows_of(self.windows), verify=verify, index=self.index)
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
-        if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
-            raise AirflowFailException(_what_is_missing(report))
+        if self._is_wanting(report):
+            raise AirflowFailException(what_is_missing(report))
         return report.counts()
 
+    def _check_arguments(self) -> None:
+        if self.on_unavailable not in ("report", "fail"):
+            raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
 
-def _what_is_missing(report: Report) -> str:
+    def _is_wanting(self, report: Report) -> bool:
+        return not report.is_complete or bool(report.unavailable and self.on_unavailable == "fail")
+
+
+def what_is_missing(report: Report) -> str:
+    """An incomplete report in words: the first of what is missing, one a line."""
     lines = [*report.errors, *map(str, report.missing)]
     if len(lines) > _MISSING_SHOWN:
         lines[_MISSING_SHOWN:] = [f"and {len(lines) - _MISSING_SHOWN} more, which the report names"]
