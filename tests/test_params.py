@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import ParamValidationError
 
-from airflow_provider_genesys.params import export_params
+from airflow_provider_genesys.params import export_params, recheck_params
 
 DEFAULTS: dict[str, Any] = {
     "destination": "file:///tmp/genesys-archive",
@@ -31,8 +31,17 @@ def test_the_params_and_their_defaults_are_those_of_the_contract() -> None:
     assert {name: param.value for name, param in export_params({}).items()} == DEFAULTS
 
 
+def test_a_rechecks_params_are_an_exports_but_for_force_and_with_days() -> None:
+    recheck = {name: param.value for name, param in recheck_params({}).items()}
+    assert recheck == {name: value for name, value in {**DEFAULTS, "days": 30}.items() if name != "force"}
+    assert recheck_params({"GENESYS_EXPORT_DAYS": "7"})["days"].value == 7
+    with pytest.raises(ValueError, match="GENESYS_EXPORT_DAYS is no default for the param 'days'"):
+        recheck_params({"GENESYS_EXPORT_DAYS": "0"})
+
+
 def test_every_param_says_what_it_is_for() -> None:
-    assert all(param.schema["description_md"] and param.schema["title"] for param in export_params({}).values())
+    params = [*export_params({}).values(), *recheck_params({}).values()]
+    assert all(param.schema["description_md"] and param.schema["title"] for param in params)
 
 
 @pytest.mark.parametrize(
