@@ -112,7 +112,7 @@ class PlanRecheckOperator(SelectingOperator):
 
 class ReconcileRecheckOperator(ReconcileExportOperator):
     """Reconciles each day of which a recheck has found something new; its report tells how much. Fails where anything
-    is missing, and is skipped where nothing came late.
+    is missing, and is skipped where nothing came late. Its link leads to the report of the newest day.
 
     :param windows: what :class:`PlanRecheckOperator` returned; a single one may come by itself (templated).
     :param timezone: whose calendar days count; the DAG's by default.
@@ -132,6 +132,7 @@ class ReconcileRecheckOperator(ReconcileExportOperator):
             coordinator = self._coordinator(context, self.destination)
             days = self._news_by_day()
             for day, news in days.items():
+                self._link(context, self.destination, interval=day)
                 report = coordinator.reconcile_recheck(
                     self._request(coordinator, day),
                     news,
