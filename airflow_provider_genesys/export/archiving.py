@@ -60,7 +60,7 @@ class Archiving:
     :param entry: the window's, held.
     :param before: the window's receipt of before; None where there was none.
     :param clock: this machine's clock, epoch seconds: URLs expire by it.
-    :ivar settled: conversations that are not missing where nothing comes for them any more.
+    :param settled: conversations that are not missing where nothing comes for them any more.
     """
 
     entry: Entry

@@ -38,7 +38,7 @@ from airflow_provider_genesys.export.model import (
 )
 from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
-from airflow_provider_genesys.export.recheck import Recheck, Rechecking, noted
+from airflow_provider_genesys.export.recheck import Found, Rechecking, concluded
 from airflow_provider_genesys.export.reconciliation import Report, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
@@ -172,41 +172,27 @@ class Coordinator:
         :raises Passing: where the platform can't say now.
         """
         windows = self._windows_of_day(day, max_recordings_per_job)
-        start, end = day.window.start.timestamp(), day.window.end.timestamp()
-        if not windows and self.ledger.volumes(day.selection_key, start, end).get(day.window) == 0:
-            return list(self._plan_day(day, timezone, max_recordings_per_job, force=False))  # it was empty
-        found = self._rechecking.day(day, windows)
-        report = self._the_archive.report(day.window) if found.windows else None
-        if report is not None:
-            new = None if found.news else 0
-            recheck = Recheck(run, self.ledger.now(), found.windows, len(found.news), found.fewer, new)
-            self._the_archive.put_report(day.window, {**report, "rechecks": noted(report, recheck)})
-        return list(found.news)
+        if windows or not self._rechecking.was_empty(day):
+            return list(self._rechecking.day(day, windows, run))
+        planned = self._plan_day(day, timezone, max_recordings_per_job, force=False)
+        self._rechecking.note(day, run, Found(news=planned), 0)
+        return list(planned)
 
     def reconcile_recheck(
         self,
         day: ExportRequest,
-        news: Collection[ExportWindow],
         max_recordings_per_job: int,
         run: str,
         *,
         verify: bool = False,
         index: bool | None = None,
     ) -> Report:
-        """Reconcile a calendar day of which a recheck has reopened windows; its report tells how many are new.
+        """Reconcile a calendar day of which a recheck has found something new; its report tells how much.
 
-        :param news: the windows of the day that :meth:`recheck` has returned.
+        :param run: as :meth:`recheck` was given it.
         """
-        requests = self._windows_of_day(day, max_recordings_per_job)
-        reopened = [
-            entry.request for window in news for entry in self._submission.windows_of(replace(day, window=window))
-        ]
-        new = self._rechecking.new(reopened)
-        recheck = Recheck(run, self.ledger.now(), len(requests), len(news), 0, new)
-        rechecks = noted(self._the_archive.report(day.window), recheck, is_over=True)
-        return self.reconcile(
-            day, [request.window for request in requests], verify=verify, index=index, rechecks=rechecks
-        )
+        windows = [request.window for request in self._windows_of_day(day, max_recordings_per_job)]
+        return self.reconcile(day, windows, verify=verify, index=index, recheck=run)
 
     def forecast(self, request: ExportRequest) -> Forecast:
         """How many recordings an export of a window would bring; nothing is exported.
@@ -293,7 +279,7 @@ class Coordinator:
         *,
         verify: bool = False,
         index: bool | None = None,
-        rechecks: Sequence[Mapping[str, Any]] | None = None,
+        recheck: str = "",
     ) -> Report:
         """Hold the receipts of an interval's windows against their manifests, and archive the report.
 
@@ -301,7 +287,7 @@ class Coordinator:
         :param windows: as they were planned; splits are followed.
         :param verify: hold what is stored against the receipts, too.
         :param index: archive the receipts as one table as well; None: where that is possible.
-        :param rechecks: what the report tells of rechecks; None: what it told before.
+        :param recheck: the run of a recheck that is at its end; empty otherwise.
         :raises InvalidInput: where ``index`` is asked for and not possible, before anything is read.
         """
         archive = self._the_archive
@@ -312,11 +298,8 @@ class Coordinator:
         ]
         entries = sorted(found, key=lambda one: one.request.window)
         balances = tuple(balance(entry, self._submission.jobs_of(entry), archive) for entry in entries)
-        if rechecks is None:
-            rechecks = (archive.report(selection.window) or {}).get("rechecks") or ()
-        report = Report(
-            selection.window, archive.destination, selection.media_format, balances, rechecks=tuple(rechecks)
-        )
+        rechecks = concluded(archive.report(selection.window), recheck, sum(one.archived for one in balances))
+        report = Report(selection.window, archive.destination, selection.media_format, balances, rechecks=rechecks)
         requests = [entry.request for entry in entries]
         self._abandonment.let_go(replace(selection, window=window) for window in windows)
         if verify:

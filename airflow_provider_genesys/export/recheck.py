@@ -41,7 +41,8 @@ class Recheck:
     :param windows: how many windows were looked at.
     :param reopened: how many of them have something new.
     :param fewer: by how much the platform counted less than receipts tell: deleted there since, and kept here.
-    :param new: recordings that were archived by it; None as long as that is not known.
+    :param archived: how many recordings were archived then.
+    :param new: how many more are when the day has been reconciled; None until then.
     """
 
     run: str
@@ -49,6 +50,7 @@ class Recheck:
     windows: int
     reopened: int
     fewer: int
+    archived: int
     new: int | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,7 +68,7 @@ class Found:
     """
 
     windows: int = 0
-    news: tuple[ExportWindow, ...] = ()
+    news: Sequence[ExportWindow] = ()
     fewer: int = 0
 
     def __add__(self, other: Found) -> Found:
@@ -78,12 +80,14 @@ class Told:
     """What a receipt tells.
 
     :param size: how much of what the API counts.
+    :param archived: how many recordings.
     :param conversations: whose recordings it lists, where it says so.
     :param wanted: those of them that are asked for again.
     :param is_wanting: whether anything it lists is not archived and may be had by now.
     """
 
     size: int
+    archived: int
     conversations: frozenset[str]
     wanted: frozenset[str]
     is_wanting: bool
@@ -100,12 +104,15 @@ class Rechecking:
     submission: Submission
     retrieval: Retrieval
 
-    def day(self, day: ExportRequest, windows: Sequence[ExportRequest]) -> Found:
-        """Look at the windows of a day that the archive has a receipt of.
+    def day(self, day: ExportRequest, windows: Sequence[ExportRequest], run: str) -> Sequence[ExportWindow]:
+        """Look at the windows of a day that the archive has a receipt of, and say so in the day's report.
 
+        :return: those with something new.
         :raises Passing: where the platform can't say now. What was looked at before stays noted.
         """
         told = [(request, one) for request in windows if (one := self._told(request)) is not None]
+        found = self._looked_at(day, told)
+        self.note(day, run, found, sum(one.archived for _, one in told))
         if len(told) < len(windows):
             logger.warning(
                 "%d of %d windows of %s have no receipt in %s: a backfill exports them, no recheck does",
@@ -114,6 +121,9 @@ class Rechecking:
                 day.window,
                 self.archive.destination,
             )
+        return found.news
+
+    def _looked_at(self, day: ExportRequest, told: Sequence[tuple[ExportRequest, Told]]) -> Found:
         if len(told) > 1:
             size, counted = sum(one.size for _, one in told), self.api.volume(day)
             if counted <= size and not any(self._is_unfinished(request, one) for request, one in told):
@@ -140,9 +150,30 @@ class Rechecking:
             if plan is not None or self.ledger.entry(entry.request.key) or self._told(entry.request)
         ]
 
-    def new(self, requests: Iterable[ExportRequest]) -> int:
-        """How many recordings of windows that were reopened their newest jobs have brought."""
-        return sum(self._new(request) for request in requests)
+    def was_empty(self, day: ExportRequest) -> bool:
+        """Whether a day without windows was planned, and had no recordings then."""
+        bounds = (day.window.start.timestamp(), day.window.end.timestamp())
+        return self.ledger.volumes(day.selection_key, *bounds).get(day.window) == 0
+
+    def note(self, day: ExportRequest, run: str, found: Found, archived: int) -> None:
+        """Say in a day's report, where there is one, what a recheck has found.
+
+        A run that is tried again goes on from what it said first.
+
+        :param archived: how many of its recordings are archived.
+        """
+        report = self.archive.report(day.window)
+        if report is None or not (found.windows or found.news):
+            return
+        told = _told_in(report)
+        before = next((one for one in told if one.get("run") == run), {})
+        if before and not found.news:
+            return
+        new = None if found.news else 0
+        archived = before.get("archived", archived)
+        now = Recheck(run, self.ledger.now(), found.windows, len(found.news), found.fewer, archived, new)
+        rechecks = [*(one for one in told if one is not before), now.to_dict()]
+        self.archive.put_report(day.window, {**report, "rechecks": rechecks})
 
     def _window(self, request: ExportRequest) -> Found:
         entry = self.leases.hold(request)
@@ -247,13 +278,15 @@ class Rechecking:
 
     def _told(self, request: ExportRequest) -> Told | None:
         """What a window's receipt tells; None where there is none."""
-        size, conversations, wanted, is_wanting = 0, set(), set(), False
+        size, archived, is_wanting = 0, 0, False
+        conversations, wanted = set(), set()
         try:
             lines = self.archive.lines(request.window)
             if lines is None:
                 return None
             for line in self._own(lines, request):
                 size += 1
+                archived += line.status is RecordingStatus.ARCHIVED
                 known = line.conversation_id
                 if known:
                     conversations.add(known)
@@ -264,7 +297,7 @@ class Rechecking:
             logger.warning("The receipt of %s proves nothing: %s", request, error)
             return None
         counted = len(conversations) if self.api.counts_conversations else size
-        return Told(counted, frozenset(conversations), frozenset(wanted), is_wanting)
+        return Told(counted, archived, frozenset(conversations), frozenset(wanted), is_wanting)
 
     def _own(self, lines: Iterator[ReceiptLine], request: ExportRequest) -> Iterator[ReceiptLine]:
         for line in lines:
@@ -276,29 +309,20 @@ class Rechecking:
             return self.api.may_come_back(line.reason or "")
         return line.status in LACKING
 
-    def _new(self, request: ExportRequest) -> int:
-        entry = self.ledger.entry(request.key) or Entry(request)
-        jobs = {
-            attempt.job_id
-            for one in self.submission.jobs_of(entry)
-            for attempt in one.attempts
-            if attempt.generation == one.generation
-        }
-        lines = self.archive.lines(request.window) or ()
-        return sum(line.status is RecordingStatus.ARCHIVED and line.job_id in jobs for line in lines)
 
+def concluded(report: Mapping[str, Any] | None, run: str, archived: int) -> tuple[Mapping[str, Any], ...]:
+    """The rechecks that a day's report tells of, with what one of them has brought.
 
-def noted(
-    report: Mapping[str, Any] | None, recheck: Recheck, *, is_over: bool = False
-) -> tuple[Mapping[str, Any], ...]:
-    """The rechecks of a day's report, with one more.
-
-    :param is_over: it is the end of one that the report may tell the beginning of: that is kept, but for what is new.
+    :param run: which one; empty for none.
+    :param archived: how many recordings of the day are archived now.
     """
-    before = (report or {}).get("rechecks") or ()
-    others = [one for one in before if one.get("run") != recheck.run]
-    begun = next((one for one in before if one.get("run") == recheck.run), None)
-    return (*others, {**begun, "new": recheck.new} if begun and is_over else recheck.to_dict())
+    return tuple(
+        {**one, "new": archived - one["archived"]} if run and one.get("run") == run else one for one in _told_in(report)
+    )
+
+
+def _told_in(report: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    return list((report or {}).get("rechecks") or ())
 
 
 def _is_forced(entry: Entry) -> bool:

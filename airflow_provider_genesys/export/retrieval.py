@@ -72,8 +72,8 @@ class Retrieval:
         """
         with self.leases.kept(entry) as keeper:
             before = self.archive.receipt(entry.request.window)
-            archiving = Archiving(entry, self.archive, self.leases, keeper, before, self.clock, self.sleep)
-            archiving.settled = _settled(before or ()) if entry.state is RequestState.REOPENED else frozenset()
+            settled = _settled(before or ()) if entry.state is RequestState.REOPENED else frozenset()
+            archiving = Archiving(entry, self.archive, self.leases, keeper, before, self.clock, self.sleep, settled)
             archiving.statement.keep(self._known(entry, by, before or ()))
             archiving.await_jobs(by)
             yield archiving

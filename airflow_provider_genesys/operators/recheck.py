@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -130,20 +129,20 @@ class ReconcileRecheckOperator(ReconcileExportOperator):
         with self._patiently():
             self._check_arguments()
             coordinator = self._coordinator(context, self.destination)
-            days = self._news_by_day()
-            for day, news in days.items():
+            days = self._days_with_news()
+            for day in days:
                 self._link(context, self.destination, interval=day)
                 report = coordinator.reconcile_recheck(
                     self._request(coordinator, day),
-                    news,
                     self._limit,
                     run_of(context),
                     verify=flag("verify", self.verify),
                     index=self.index,
                 )
-                new += report.rechecks[-1]["new"]
+                of_day = sum(one["new"] or 0 for one in report.rechecks if one["run"] == run_of(context))
                 counts = ", ".join(f"{number} {what}" for what, number in report.counts().items())
-                self.log.info("%s: %d came late; %s", day, report.rechecks[-1]["new"], counts)
+                self.log.info("%s: %d came late; %s", day, of_day, counts)
+                new += of_day
                 if self._is_wanting(report):
                     faults.append(what_is_missing(report))
         if faults:
@@ -152,11 +151,13 @@ class ReconcileRecheckOperator(ReconcileExportOperator):
             raise AirflowSkipException("nothing came late")
         return {"days": len(days), "new": new}
 
-    def _news_by_day(self) -> dict[ExportWindow, list[ExportWindow]]:
+    def _days_with_news(self) -> list[ExportWindow]:
+        """The calendar days of the windows, oldest first."""
         zone = timezone_of(self.timezone) if self.timezone else self.dag.timezone
-        days: defaultdict[ExportWindow, list[ExportWindow]] = defaultdict(list)
-        for window in windows_of(self.windows):
-            midnight = window.start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-            day = next(calendar_days(ExportWindow(midnight, window.start + timedelta(days=2)), zone))
-            days[day].append(window)
-        return dict(sorted(days.items()))
+        midnights = {
+            window.start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+            for window in windows_of(self.windows)
+        }
+        return sorted(
+            next(calendar_days(ExportWindow(midnight, midnight + timedelta(days=2)), zone)) for midnight in midnights
+        )
