@@ -50,6 +50,7 @@ class BatchApi(ExportApi):
     """
 
     counts_conversations = True
+    lot: int | None = LOT
 
     def __init__(
         self,
@@ -87,6 +88,10 @@ class BatchApi(ExportApi):
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
 
+    def recorded(self, request: ExportRequest) -> list[str]:
+        """The conversations of a window that were recorded."""
+        return list(self._analytics.recorded(request))
+
     def may_come_back(self, reason: str) -> bool:
         """Whatever is not known to be deleted."""
         return reason != GONE["DELETED"]
@@ -98,7 +103,7 @@ class BatchApi(ExportApi):
     def parts(self, request: ExportRequest) -> list[tuple[str, ...]]:
         """The conversations of a window that were recorded, by their start, in lots of a hundred."""
         check_availability(request.window, self.available_until())
-        found = list(self._analytics.recorded(request))
+        found = self.recorded(request)
         return [tuple(found[start : start + LOT]) for start in range(0, len(found), LOT)]
 
     def submit(self, request: ExportRequest) -> str:

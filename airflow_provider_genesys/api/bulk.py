@@ -95,6 +95,10 @@ class BulkApi(ExportApi):
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
 
+    def recorded(self, request: ExportRequest) -> list[str]:
+        """The conversations of a window that were recorded."""
+        return list(self._analytics.recorded(request))
+
     def may_come_back(self, reason: str) -> bool:
         """Neither what is deleted nor what was exported before."""
         return reason != GONE["DELETED"] and not reason.startswith(EXPORTED_BEFORE)

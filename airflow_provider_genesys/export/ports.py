@@ -32,9 +32,11 @@ class Submitter(Protocol):
     """Whatever makes jobs. It may raise ``Passing`` or ``Refused``.
 
     :ivar jobs_at_a_time: how many jobs an organisation may have under way together; None where there is no bound.
+    :ivar lot: how many conversations one job takes; None where one job takes a whole window.
     """
 
     jobs_at_a_time: int | None = None
+    lot: int | None = None
 
     def parts(self, request: ExportRequest) -> Sequence[tuple[str, ...]] | None:
         """The conversations of a window, in lots that one job takes each; None where one job takes the whole window.
@@ -78,6 +80,12 @@ class ExportApi(Submitter, Protocol):
 
     def volume(self, request: ExportRequest) -> int:
         """How many recordings the request's window holds, or conversations that were recorded."""
+
+    def recorded(self, request: ExportRequest) -> Sequence[str] | None:
+        """The conversations of a window that were recorded, by their start: where volumes count these, and may count
+        too many. None where the platform lists none.
+        """
+        return None
 
     def may_come_back(self, reason: str) -> bool:
         """Whether a recording that was unavailable may be had some day. Asks nothing.

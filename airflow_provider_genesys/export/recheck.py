@@ -204,25 +204,28 @@ class Rechecking:
         if counted <= told.size and not told.is_wanting:
             self._note(entry)
             return Found(1, fewer=told.size - counted)
-        lots = self.api.parts(request)
-        if lots is None:
-            parts: list[ExportRequest] = []
-        else:
-            known = told.conversations | self._asked(entry, by)
-            sought = [one for lot in lots for one in lot if one in told.wanted or one not in known]
-            if not sought:  # a count is one of whole days, and may be one too many
-                self._note(entry)
-                return Found(1)
-            size = max(map(len, lots))
-            parts = [replace(request, conversations=tuple(sought[n : n + size])) for n in range(0, len(sought), size)]
-        if not all(self._begun_afresh(part) for part in parts):
+        recorded = self.api.recorded(request)
+        known = told.conversations | self._asked(entry, by)
+        sought = [one for one in recorded or () if one in told.wanted or one not in known]
+        if recorded is not None and not sought:  # a count is one of whole days, and may be too high
+            self._note(entry)
+            return Found(1)
+        if not self._reopened(entry, sought):
             return Found()
-        self._reopen(entry, parts)
         logger.info("%s is reopened: %d are counted, the receipt tells of %d", request, counted, told.size)
         return Found(1, (request.window,))
 
-    def _reopen(self, entry: Entry, parts: Sequence[ExportRequest]) -> None:
-        """Begin a window's budget afresh. Its jobs of before stay those of what they have archived."""
+    def _reopened(self, entry: Entry, sought: Sequence[str]) -> bool:
+        """Begin a window's budget afresh. Its jobs of before stay those of what they have archived.
+
+        :param sought: the conversations that are asked for, where jobs take these.
+        :return: False where another process has some of it.
+        """
+        lot = self.api.lot
+        lots = [tuple(sought[start : start + lot]) for start in range(0, len(sought), lot)] if lot else []
+        parts = [replace(entry.request, conversations=conversations) for conversations in lots]
+        if not all(self._begun_afresh(part) for part in parts):
+            return False
         self.leases.save(
             replace(
                 entry,
@@ -234,6 +237,7 @@ class Rechecking:
                 checked_at=self.ledger.now(),
             )
         )
+        return True
 
     def _begun_afresh(self, part: ExportRequest) -> bool:
         """Let the ledger have a part before its window says so. One that was asked before is asked anew."""
@@ -251,15 +255,16 @@ class Rechecking:
         """Write down that a window was looked at, and that it is archived where the ledger has forgotten that."""
         if entry.lease is None:
             return
-        checked = replace(entry, checked_at=self.ledger.now())
+        checked, by = replace(entry, checked_at=self.ledger.now()), self.submission.jobs_of(entry)
         try:
-            if entry.state is RequestState.ARCHIVED:
+            proof = None
+            if entry.state is not RequestState.ARCHIVED:
+                proof = self.retrieval.proof(entry.request, entry, by)
+            if proof is None:
                 self.leases.save(checked)
                 self.leases.release(entry)
             else:
-                recordings = sum(1 for _ in self.archive.lines(entry.request.window) or ())
-                parts = [one for one in self.submission.jobs_of(entry) if one.request.conversations]
-                self.retrieval.remember(checked, recordings, parts)
+                self.retrieval.remember(checked, len(proof), [one for one in by if one.request.conversations])
         except LeaseLost as error:
             logger.warning("%s", error)
 

@@ -203,6 +203,12 @@ class MemoryApi(ExportApi):
         found = [f"of-{one}" for one in self.ids_in(request.window)]
         return [tuple(found[n : n + self.lot]) for n in range(0, len(found), self.lot)]
 
+    def recorded(self, request: ExportRequest) -> list[str] | None:
+        if not self.counts_conversations:
+            return None
+        self.asked["recorded"] += 1
+        return list(self._own(request.window))
+
     def volume(self, request: ExportRequest) -> int:
         self.asked["volume"] += 1
         self.volumes_asked.append(request.window)

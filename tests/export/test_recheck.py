@@ -421,9 +421,12 @@ def test_a_count_that_fails_leaves_no_window_held(exported: World) -> None:
     assert recheck(exported) == [WINDOWS[0]]
 
 
-def test_a_count_of_too_many_reopens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", [as_batch, as_bulk])
+def test_a_count_of_too_many_reopens_nothing(
+    world: World, way: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A query of analytics counts those of whole days, whosever zone these are of."""
-    as_batch(world)
+    way(world)
     export(world)
     monkeypatch.setattr(world.api, "volume", lambda request: 100)
     assert recheck(world) == []
