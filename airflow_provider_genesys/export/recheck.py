@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_genesys.export.archiving import refuse_foreign
 from airflow_provider_genesys.export.errors import LeaseLost, NoReceipt
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import (
@@ -25,7 +26,7 @@ from airflow_provider_genesys.export.model import (
     RequestState,
 )
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
-from airflow_provider_genesys.export.retrieval import Retrieval, refuse_foreign
+from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.statement import LACKING
 from airflow_provider_genesys.export.submission import Submission
 

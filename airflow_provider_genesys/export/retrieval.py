@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life
+from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life, refuse_foreign
 from airflow_provider_genesys.export.arrival import arrived
-from airflow_provider_genesys.export.errors import InvalidInput, UrlsExpired
+from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import (
     Entry,
@@ -71,9 +71,11 @@ class Retrieval:
         :raises LeaseLost: where another process took the window over; nothing is written after that.
         """
         with self.leases.kept(entry) as keeper:
-            before = self.archive.receipt(entry.request.window)
+            before, version = self.archive.receipt_and_version(entry.request.window)
             settled = _settled(before or ()) if entry.state is RequestState.REOPENED else frozenset()
-            archiving = Archiving(entry, self.archive, self.leases, keeper, before, self.clock, self.sleep, settled)
+            archiving = Archiving(
+                entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep, settled
+            )
             archiving.statement.keep(self._known(entry, by, before or ()))
             archiving.await_jobs(by)
             yield archiving
@@ -170,15 +172,3 @@ def _jobs_of_generation(by: Iterable[Entry]) -> set[str]:
 
 def _is_archived(entry: Entry) -> bool:
     return entry.state is RequestState.ARCHIVED
-
-
-def refuse_foreign(receipt: Iterable[ReceiptLine], request: ExportRequest, destination: str) -> None:
-    """A destination has one receipt for a window: two selections in it would take turns.
-
-    :raises InvalidInput: where the receipt is another request's.
-    """
-    if any(line.request_key != request.key for line in receipt):
-        raise InvalidInput(
-            f"{destination} already holds the receipt of window {request.window} for another organisation, media "
-            "format or filters: give every selection a destination of its own"
-        )
