@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from airflow_provider_genesys.archive import layout
-from airflow_provider_genesys.archive.deliveries import delivered
+from airflow_provider_genesys.archive.deliveries import delivered, overlooked
 from airflow_provider_genesys.archive.documents import document_at, put_document
 from airflow_provider_genesys.archive.download import Body, Downloader
 from airflow_provider_genesys.archive.index import can_write_index, write_index
@@ -125,6 +125,9 @@ class ObjectArchive:
 
     def delivered(self, conversations: Mapping[str, float]) -> Iterator[Recording]:
         return delivered(self._store, conversations)
+
+    def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
+        return overlooked(self._store, lines)
 
     def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
         return differences(self._store, lines, retries=self._retries, concurrency=self._concurrency)

@@ -335,6 +335,12 @@ class Archive(Protocol):
         :raises InvalidInput: for a destination that the platform can't deliver into.
         """
 
+    def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
+        """What the platform itself has delivered of a receipt's conversations and the receipt does not name.
+
+        :param lines: with the metadata of a manifest that the API made.
+        """
+
     def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
         """Hold archived lines against what is stored.
 

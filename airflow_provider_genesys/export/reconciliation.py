@@ -44,6 +44,11 @@ class Missing:
             "reason": self.reason,
         }
 
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> Missing:
+        """Read it back from a report."""
+        return cls(**{**value, "window": ExportWindow.parse(value["window"])})
+
     def __str__(self) -> str:
         what = f"recording {self.recording_id!r}" if self.recording_id else "the whole window"
         return f"window {self.window}: {what} {self.status}: {self.reason}"
@@ -139,6 +144,16 @@ class Report:
             "complete": self.is_complete,
         }
 
+    def outcome(self) -> dict[str, Any]:
+        """The interval and what came of it: what is told to others than the run itself. No ids."""
+        return {
+            **self.interval.to_dict(),
+            "expected": self.expected,
+            "archived": self.archived,
+            "unavailable": self.unavailable,
+            "failed": self.failed,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """What ``reports/`` keeps."""
         return {
@@ -152,6 +167,20 @@ class Report:
             "errors": self.errors,
             "by_window": [window.to_dict() for window in self.windows],
         }
+
+
+def what_is_missing(report: Mapping[str, Any], shown: int) -> str:
+    """A report in words, for whoever has to mend something.
+
+    :param report: as :meth:`Report.to_dict` has it.
+    :param shown: how many faults are named at most.
+    """
+    faults = [*report["errors"], *(str(Missing.parse(missing)) for missing in report["missing"])]
+    if len(faults) > shown:
+        faults[shown:] = [f"and {len(faults) - shown} more, which the report names"]
+    counts = ", ".join(f"{what} {report[what]}" for what in ("expected", "archived", "unavailable", "failed"))
+    interval = ExportWindow.parse(report["interval"])
+    return "\n  ".join([f"the export of {interval} is incomplete ({counts}):", *faults])
 
 
 def balance(entry: Entry, by: Sequence[Entry], archive: Archive) -> WindowBalance:

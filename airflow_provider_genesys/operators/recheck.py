@@ -13,13 +13,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.export.planning import calendar_days, timezone_of
+from airflow_provider_genesys.export.reconciliation import what_is_missing
 from airflow_provider_genesys.operators.arguments import flag, interval_of, number, windows_of
 from airflow_provider_genesys.operators.base import run_of
-from airflow_provider_genesys.operators.recordings import (
-    ReconcileExportOperator,
-    SelectingOperator,
-    what_is_missing,
-)
+from airflow_provider_genesys.operators.recordings import MISSING_SHOWN, ReconcileExportOperator, SelectingOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -115,7 +112,8 @@ class ReconcileRecheckOperator(ReconcileExportOperator):
 
     :param windows: what :class:`PlanRecheckOperator` returned; a single one may come by itself (templated).
     :param timezone: whose calendar days count; the DAG's by default.
-    :return: ``days`` and ``new``, the recordings that came late.
+    :return: ``days`` and ``new``, the recordings that came late. Assets in ``outlets`` get an event with the days' span
+        and ``new`` as ``extra``.
     """
 
     def __init__(self, *, timezone: str | None = None, **kwargs: Any) -> None:
@@ -144,11 +142,13 @@ class ReconcileRecheckOperator(ReconcileExportOperator):
                 self.log.info("%s: %d came late; %s", day, of_day, counts)
                 new += of_day
                 if self._is_wanting(report):
-                    faults.append(what_is_missing(report))
+                    faults.append(what_is_missing(report.to_dict(), MISSING_SHOWN))
         if faults:
             raise AirflowFailException("\n".join(faults))
         if not days:
             raise AirflowSkipException("nothing came late")
+        span = ExportWindow(days[0].start, days[-1].end)
+        self._announce(context, {**span.to_dict(), "new": new})
         return {"days": len(days), "new": new}
 
     def _days_with_news(self) -> list[ExportWindow]:
