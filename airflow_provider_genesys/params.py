@@ -110,16 +110,23 @@ _CHOICES = {
 }
 """What the trigger form says of a choice."""
 
-
 _RECHECK_PARAMS: dict[str, _Described] = {
-    **{name: described for name, described in _PARAMS.items() if name != "force"},
     "days": (
         30,
         {"type": "integer", "minimum": 1},
         "How many days are counted again: the last ones that have settled",
     ),
-    "start": (None, {"type": ["null", "string"], "format": "date-time"}, "With `end`: wins over `days`"),
-    "end": (None, {"type": ["null", "string"], "format": "date-time"}, "With `start`: wins over `days`"),
+    **{name: described for name, described in _PARAMS.items() if name != "force"},
+    "start": (
+        None,
+        {"type": ["null", "string"], "format": "date-time"},
+        "With the end, wins over the days; midnight of the first day",
+    ),
+    "end": (
+        None,
+        {"type": ["null", "string"], "format": "date-time"},
+        "With the start, wins over the days; midnight after the last day",
+    ),
 }
 
 

@@ -40,7 +40,7 @@ def test_a_rechecks_params_are_an_exports_but_for_force_and_with_days() -> None:
 
 
 def test_every_param_says_what_it_is_for() -> None:
-    for name, param in (*export_params({}).items(), *recheck_params({}).items()):
+    for name, param in [*export_params({}).items(), *recheck_params({}).items()]:
         assert param.description, name
         assert param.schema["title"].lower().replace(" ", "_") == name
 

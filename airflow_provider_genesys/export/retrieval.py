@@ -126,7 +126,10 @@ class Retrieval:
         now = self.ledger.now()
         ended_at = by.current.ended_at if by.current else None
         recordings = arrived(by.asked, delivery, self.api, self.archive, now, ended_at or now, self.quiet)
-        stated = {line.key: line for line in self._known(archiving.entry, (by,), archiving.before or ()) if line.key}
+        known = self._known(archiving.entry, (by,), archiving.before or ())
+        own = set(delivery.own)
+        archiving.statement.keep(line for line in known if line.conversation_id not in own)  # gone there, kept here
+        stated = {line.key: line for line in known if line.key}
         return replace(job, recordings=tuple(_as_stated(one, stated) for one in recordings))
 
     def remember(self, entry: Entry, recordings: int, by: Iterable[Entry] = ()) -> None:
@@ -174,17 +177,17 @@ class Retrieval:
         ]
 
 
+def _settled(receipt: Receipt) -> frozenset[str]:
+    """The conversations that a receipt lacks nothing of. Deleted since, they are not missing."""
+    lacking = {line.conversation_id for line in receipt if line.status in LACKING}
+    return frozenset(one for line in receipt if (one := line.conversation_id) and one not in lacking)
+
+
 def _as_stated(one: Recording, stated: Mapping[str, ReceiptLine]) -> Recording:
     line = stated.get(one.stored.key) if one.stored else None
     if one.stored is None or line is None or line.size is None:
         return one
     return replace(one, stored=replace(one.stored, size=line.size, checksum=line.checksum))
-
-
-def _settled(receipt: Sequence[ReceiptLine]) -> frozenset[str]:
-    """The conversations that a receipt lacks nothing of. Deleted since, they are not missing."""
-    lacking = {line.conversation_id for line in receipt if line.status in LACKING}
-    return frozenset(one for line in receipt if (one := line.conversation_id) and one not in lacking)
 
 
 def _jobs(receipt: Iterable[ReceiptLine]) -> set[str]:

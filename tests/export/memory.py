@@ -270,6 +270,7 @@ class MemoryApi(ExportApi):
                 {
                     "id": one.recording_id,
                     "queue": "claims",
+                    "conversation": one.conversation_id,
                     "conversationId": one.conversation_id,
                     **({} if one.reason is None else {"reason": one.reason}),
                 }
@@ -539,7 +540,7 @@ class MemoryArchive:
     def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
         receipt = tuple(lines)
         named = {line.key for line in receipt}
-        conversations = dict.fromkeys((line.metadata["conversationId"] for line in receipt if line.metadata), 0.0)
+        conversations = dict.fromkeys((line.metadata["conversation"] for line in receipt if line.metadata), 0.0)
         return (file for file in self.delivered(conversations) if file.stored and file.stored.key not in named)
 
     def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
