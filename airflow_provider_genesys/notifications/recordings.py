@@ -70,7 +70,8 @@ class ExportFailureNotifier(BaseNotifier):
         found = report(destination, interval)
         if found is None:
             return [f"There is no report of {interval}: it failed before it was reconciled.", _LOOK]
-        page = f"The report is at {pages(destination, interval=interval)['report']}"
+        documents = pages("", destination, interval=interval)  # only a job's page is the organisation's
+        page = f"The report is at {documents['report']}"
         if found["complete"] and not found["missing"]:
             return [f"By the report of {interval}, of an earlier run, nothing is missing.", page, _LOOK]
         return [what_is_missing(found, self.shown), page, _CLEAR]
