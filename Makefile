@@ -9,7 +9,8 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk test-browser check docs screenshots \
-	bench bench-transfer bench-estimate bench-triggerer stack stack-airflow2 servers constraints clean
+	bench bench-transfer bench-estimate bench-triggerer stack stack-airflow2 stack-test stack-test-airflow3 \
+	stack-test-airflow2 servers constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +24,7 @@ install-airflow2: .venv-airflow2/installed ## Build .venv-airflow2 with Airflow 
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install --quiet "pip>=25.1"
 	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt \
-		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet]" \
+		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet,openlineage]" \
 		--requirement constraints/airflow$(LINE).in
 	touch $@
 
@@ -104,6 +105,16 @@ endif
 stack-airflow2: .venv-airflow2/installed-stack
 	PYTHON=$(PYTHON) dev/servers.sh stack
 	$(AIRFLOW2)/python -m dev.stack
+
+stack-test: stack-test-airflow3 stack-test-airflow2 ## Kill parts of the whole system in the middle of a backfill, on both
+
+stack-test-airflow3: .venv/installed-stack
+	PYTHON=$(PYTHON) dev/servers.sh stack
+	$(AIRFLOW3)/python -m pytest $(PYTEST_ARGS) tests/stack
+
+stack-test-airflow2: .venv-airflow2/installed-stack
+	PYTHON=$(PYTHON) dev/servers.sh stack
+	$(AIRFLOW2)/python -m pytest $(PYTEST_ARGS) tests/stack
 
 .venv/installed-stack: LINE := 3
 .venv-airflow2/installed-stack: LINE := 2

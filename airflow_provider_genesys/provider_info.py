@@ -30,6 +30,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules("operators.recordings")],
         "sensors": [_modules("sensors.recordings")],
         "triggers": [_modules("triggers.recordings")],
+        "notifications": [f"{_PACKAGE}.notifications.recordings.ExportFailureNotifier"],
         "extra-links": [
             f"{_PACKAGE}.links.recordings.{name}" for name in ("JobLink", "ManifestLink", "ReceiptLink", "ReportLink")
         ],

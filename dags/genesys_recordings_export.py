@@ -21,6 +21,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import DAG, Asset, task_group
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from airflow_provider_genesys.notifications.recordings import ExportFailureNotifier
 from airflow_provider_genesys.operators.recordings import (
     PlanExportOperator,
     ReconcileExportOperator,
@@ -105,6 +106,7 @@ with DAG(
         verify="{{ params.verify }}",
         trigger_rule="all_done",
         outlets=[RECORDINGS],
+        on_failure_callback=ExportFailureNotifier(),  # says what is missing: in this task's log, or by send=…
         **INTERVAL,
         **SELECTION,
     )

@@ -20,6 +20,7 @@ from airflow_provider_genesys import __version__
 from airflow_provider_genesys.cli.definition import get_genesys_commands
 from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
 from airflow_provider_genesys.hooks.genesys import GenesysHook
+from airflow_provider_genesys.notifications.recordings import ExportFailureNotifier
 from airflow_provider_genesys.operators.recordings import (
     ReconcileExportOperator,
     RetrieveRecordingsOperator,
@@ -116,6 +117,12 @@ def test_airflow_lets_through_every_link_of_an_operator(manager: ProvidersManage
     links = {f"{type(link).__module__}.{type(link).__name__}" for task in tasks for link in task.operator_extra_links}
     assert links == set(get_provider_info()["extra-links"])
     assert links <= set(manager.extra_links_class_names)
+
+
+def test_airflow_lists_the_notifier(manager: ProvidersManager) -> None:
+    name = f"{ExportFailureNotifier.__module__}.{ExportFailureNotifier.__qualname__}"
+    assert get_provider_info()["notifications"] == [name]
+    assert name in {str(getattr(each, "notification_class_name", each)) for each in manager.notification}
 
 
 def test_airflows_command_shows_hook_links_triggers_and_form() -> None:

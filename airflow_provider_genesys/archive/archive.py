@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from airflow_provider_genesys.archive import layout
-from airflow_provider_genesys.archive.deliveries import delivered
+from airflow_provider_genesys.archive.deliveries import delivered, overlooked
 from airflow_provider_genesys.archive.documents import document_at, put_document
 from airflow_provider_genesys.archive.download import Body, Downloader
 from airflow_provider_genesys.archive.index import can_write_index, write_index
@@ -100,6 +100,15 @@ class ObjectArchive:
         written = put_document(self._store, key, write_receipt(receipt), overwrite=replaces or False)
         return None if written is None else written.version
 
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        document = document_at(self._store, layout.report_key(interval))
+        try:
+            found = None if document is None else json.loads(b"".join(document()))
+        except ValueError:
+            logger.warning("%s in %s is no report", layout.report_key(interval), self.destination)
+            return None
+        return found if isinstance(found, Mapping) else None
+
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         key = layout.report_key(interval)
         put_document(self._store, key, [json.dumps(report, indent=2).encode(), b"\n"])
@@ -116,6 +125,9 @@ class ObjectArchive:
 
     def delivered(self, conversations: Mapping[str, float]) -> Iterator[Recording]:
         return delivered(self._store, conversations)
+
+    def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
+        return overlooked(self._store, lines)
 
     def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
         return differences(self._store, lines, retries=self._retries, concurrency=self._concurrency)

@@ -26,6 +26,7 @@ from airflow_provider_genesys.export.errors import (
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
 from airflow_provider_genesys.export.forecast import Forecast, forecast
 from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     AUDIO,
     Entry,
@@ -38,7 +39,7 @@ from airflow_provider_genesys.export.model import (
 )
 from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
-from airflow_provider_genesys.export.reconciliation import Report, balance, lines_of, verified
+from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
 from airflow_provider_genesys.export.volumes import Volumes
@@ -54,7 +55,8 @@ class Pace:
     """How often the platform may be asked, how much at once, and how long a window is held.
 
     :param poll_interval: seconds before a job's first poll, and the least between two.
-    :param max_poll_interval: the most seconds between two polls of a job.
+    :param max_poll_interval: the most seconds between two polls of a job; and those for which nothing has come when a
+        delivery by the platform is over.
     :param polls_per_minute: the organisation's budget for polls.
     :param lease_seconds: how long a window stays held by an orchestrator that says nothing more.
     :param max_recordings_per_job: a job that says beforehand that it holds more is split.
@@ -92,6 +94,7 @@ class Coordinator:
 
     :param owner: names the orchestrator in the ledger: the same for all tasks and tries of one window in a DAG run.
     :param archive: None for steps that do without one.
+    :param meter: takes in what the steps come to.
     """
 
     organisation: Organisation
@@ -102,6 +105,7 @@ class Coordinator:
     archive: Archive | None = None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    meter: Meter = field(default_factory=Meter)
 
     def request(
         self,
@@ -166,7 +170,8 @@ class Coordinator:
 
         :raises NotYet: where there is no room for another job now.
         """
-        return forecast(request, self.api, self._await_poll_budget, self.pace.poll_interval, self.sleep)
+        pace = self.pace
+        return forecast(request, self.api, self._await_poll_budget, pace.poll_interval, self.sleep, self.meter)
 
     def follow(self, job_ids: list[str], ahead: float = 0.0) -> Progress:
         """One step of the wait for jobs: poll what is due, within the budget.
@@ -254,6 +259,7 @@ class Coordinator:
         :param verify: hold what is stored against the receipts, too.
         :param index: archive the receipts as one table as well; None: where that is possible.
         :raises InvalidInput: where ``index`` is asked for and not possible, before anything is read.
+        :raises NotYet: while the platform is delivering something that no receipt names.
         """
         archive = self._the_archive
         if index and not archive.can_index:
@@ -262,7 +268,7 @@ class Coordinator:
             entry for window in windows for entry in self._submission.windows_of(replace(selection, window=window))
         ]
         entries = sorted(found, key=lambda one: one.request.window)
-        balances = tuple(balance(entry, self._submission.jobs_of(entry), archive) for entry in entries)
+        balances = tuple(self._balance(entry) for entry in entries)
         report = Report(selection.window, archive.destination, selection.media_format, balances)
         requests = [entry.request for entry in entries]
         self._abandonment.let_go(replace(selection, window=window) for window in windows)
@@ -272,6 +278,20 @@ class Coordinator:
         if archive.can_index and index is not False:
             archive.put_index(selection.window, lines_of(requests, archive))
         return report
+
+    @property
+    def destination(self) -> str:
+        """The archive's URI, as the ledger remembers it.
+
+        :raises InvalidInput: where there is no archive.
+        """
+        return self._the_archive.destination
+
+    def _balance(self, entry: Entry) -> WindowBalance:
+        """What a window comes to, with all that has been delivered of it by now."""
+        fault = self._windows.catch_up(entry) if self.api.delivers else ""
+        balanced = balance(entry, self._submission.jobs_of(entry), self._the_archive)
+        return replace(balanced, errors=(*balanced.errors, fault)) if fault else balanced
 
     @cached_property
     def _abandonment(self) -> Abandonment:
@@ -339,6 +359,7 @@ class Coordinator:
         reserved = self.ledger.reserve(
             str(self.organisation), "polls", self.pace.polls_per_minute, within=_LONGEST_WAIT_FOR_BUDGET
         )
+        self.meter.gauge(Figure.POLLS_LEFT, reserved.left)
         if not reserved.granted:
             raise Passing("the organisation's poll budget is reserved for minutes ahead", reserved.wait)
         self.sleep(reserved.wait)
@@ -355,7 +376,7 @@ class Coordinator:
 
     @cached_property
     def _submission(self) -> Submission:
-        return Submission(self.api, self.ledger, self._leases, self.sleep)
+        return Submission(self.api, self.ledger, self._leases, self.sleep, self.meter)
 
     @cached_property
     def _following(self) -> Following:
@@ -368,11 +389,21 @@ class Coordinator:
             pace.poll_interval,
             pace.max_poll_interval,
             pace.max_recordings_per_job,
+            self.meter,
         )
 
     @cached_property
     def _retrieval(self) -> Retrieval:
-        return Retrieval(self.api, self.ledger, self._the_archive, self._leases, self.clock, self.sleep)
+        return Retrieval(
+            self.api,
+            self.ledger,
+            self._the_archive,
+            self._leases,
+            self.clock,
+            self.sleep,
+            self.pace.max_poll_interval,
+            self.meter,
+        )
 
     @cached_property
     def _windows(self) -> Windows:

@@ -344,10 +344,12 @@ class Reservation:
 
     :param granted: whether a slot was reserved.
     :param wait: seconds until the reserved slot, or, where none was granted, until asking again makes sense.
+    :param left: how many calls of the budget were not reserved then.
     """
 
     granted: bool
     wait: float
+    left: int = 0
 
 
 Version = NewType("Version", str)
@@ -362,6 +364,7 @@ class StoredObject:
     :param checksum: the store's own word for the bytes, as a listing gives it back: an equal one proves the object
         unchanged. ``etag:…`` on S3, ``crc32c:…`` on Google Cloud Storage, ``md5:…`` on Azure, ``sha256:…`` on a disk.
     :param version: None where it isn't told, as by listings.
+    :param stored_at: when it was put there, epoch seconds of the store's clock; None where nobody asked.
     """
 
     key: str
@@ -370,6 +373,7 @@ class StoredObject:
     source_etag: str | None = None
     checksum: str | None = None
     version: Version | None = field(default=None, compare=False)
+    stored_at: float | None = field(default=None, compare=False)
 
 
 class RecordingStatus(StrEnum):

@@ -294,6 +294,9 @@ class Archive(Protocol):
         :raises UrlsExpired: where the storage answers 403; outcomes that came before stay good.
         """
 
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        """The interval's reconciliation as it was written; None where there is none."""
+
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         """Write the interval's reconciliation, over an older one, and return its key.
 
@@ -313,6 +316,12 @@ class Archive(Protocol):
 
         :param conversations: when each began, epoch seconds, by id.
         :raises InvalidInput: for a destination that the platform can't deliver into.
+        """
+
+    def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
+        """What the platform itself has delivered of a receipt's conversations and the receipt does not name.
+
+        :param lines: with the metadata of a manifest that the API made.
         """
 
     def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:

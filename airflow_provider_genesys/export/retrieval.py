@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life, refuse_foreign
 from airflow_provider_genesys.export.arrival import arrived
 from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
+from airflow_provider_genesys.export.metering import Meter
 from airflow_provider_genesys.export.model import (
     Entry,
     ExportJob,
     ExportRequest,
+    ExportWindow,
     Manifest,
     Receipt,
     ReceiptLine,
+    Recording,
     RecordingStatus,
     RequestState,
 )
@@ -34,6 +37,7 @@ class Retrieval:
     """Brings windows' recordings into the archive, each by whoever holds it.
 
     :param clock: this machine's clock, epoch seconds: URLs expire by it.
+    :param quiet: seconds for which nothing has come when a delivery by the platform is over.
     """
 
     api: ExportApi
@@ -42,6 +46,8 @@ class Retrieval:
     leases: Leases
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    quiet: float = 180.0
+    meter: Meter = field(default_factory=Meter)
 
     def proof(self, request: ExportRequest, entry: Entry | None, by: Iterable[Entry]) -> Receipt | None:
         """The window's receipt, where it proves that the present generation of the request is archived whole.
@@ -59,7 +65,16 @@ class Retrieval:
             return None
         if not receipt and not (entry and self.archive.destination in entry.destinations and _is_archived(entry)):
             return None
-        return receipt
+        return None if self.overlooks(request.window, receipt) else receipt
+
+    def overlooks(self, window: ExportWindow, receipt: Receipt | None) -> bool:
+        """Whether the platform has delivered something of a window that its receipt does not name."""
+        if receipt is None or not self.api.delivers:
+            return False
+        late = [file.recording_id for file in self.archive.overlooked(receipt)]
+        if late:
+            logger.warning("Window %s: %d files came after its receipt, such as of %s", window, len(late), late[0])
+        return bool(late)
 
     @contextmanager
     def begun(self, entry: Entry, by: Collection[Entry]) -> Iterator[Archiving]:
@@ -70,10 +85,16 @@ class Retrieval:
         """
         with self.leases.kept(entry) as keeper:
             before, version = self.archive.receipt_and_version(entry.request.window)
-            archiving = Archiving(entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep)
-            archiving.statement.keep(self._known(entry, by, before or ()))
+            archiving = Archiving(
+                entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep, self.meter
+            )
+            known = self._known(entry, by, before or ())
+            archiving.statement.keep(() if self.api.delivers else known)
             archiving.await_jobs(by)
-            yield archiving
+            try:
+                yield archiving
+            finally:
+                archiving.measure()
         archiving.close()
 
     def take(self, archiving: Archiving, by: Entry, job: ExportJob) -> Leftover | None:
@@ -83,7 +104,7 @@ class Retrieval:
         :return: what should be asked for again, if anything.
         :raises NotYet: where the platform has not delivered all of it yet.
         """
-        job = self._delivered(by, job)
+        job = self._delivered(archiving, by, job)
         missing = self.api.missing(by.asked, job)
         try:
             manifest = self._manifest(by, job)
@@ -91,15 +112,19 @@ class Retrieval:
             return Leftover(str(expired), (), is_expired=True)
         return archiving.take(by, job, manifest, missing)
 
-    def _delivered(self, by: Entry, job: ExportJob) -> ExportJob:
-        """A job with the recordings that the platform delivers by itself, once they are there."""
+    def _delivered(self, archiving: Archiving, by: Entry, job: ExportJob) -> ExportJob:
+        """A job with the recordings that the platform delivers by itself, once they are there.
+
+        A file that was stated before stays as it was stated: that it is another one now is for ``verify`` to find.
+        """
         delivery = self.api.delivery(by.asked, job)
         if delivery is None:
             return job
         now = self.ledger.now()
         ended_at = by.current.ended_at if by.current else None
-        recordings = arrived(by.asked, delivery, self.api, self.archive, now - (ended_at or now), self.sleep)
-        return replace(job, recordings=recordings)
+        recordings = arrived(by.asked, delivery, self.api, self.archive, now, ended_at or now, self.quiet)
+        stated = {line.key: line for line in self._known(archiving.entry, (by,), archiving.before or ()) if line.key}
+        return replace(job, recordings=tuple(_as_stated(one, stated) for one in recordings))
 
     def remember(self, entry: Entry, recordings: int, by: Iterable[Entry] = ()) -> None:
         """Let the ledger know what a whole receipt proves, and give the window back.
@@ -129,7 +154,7 @@ class Retrieval:
         logger.warning("Job %s has no manifest that can be read: its jobDetails stand in for it", job.job_id)
         return None
 
-    def _known(self, entry: Entry, by: Collection[Entry], receipt: Receipt) -> list[ReceiptLine]:
+    def _known(self, entry: Entry, by: Collection[Entry], receipt: Sequence[ReceiptLine]) -> list[ReceiptLine]:
         """The lines that stay: what is archived, and of a window in parts what earlier jobs could not provide."""
         refuse_foreign(receipt, entry.request, self.archive.destination)
         trusted = _jobs_of_generation(by) if entry.forced_by else _jobs(receipt)
@@ -143,7 +168,14 @@ class Retrieval:
         ]
 
 
-def _jobs(receipt: Receipt) -> set[str]:
+def _as_stated(one: Recording, stated: Mapping[str, ReceiptLine]) -> Recording:
+    line = stated.get(one.stored.key) if one.stored else None
+    if one.stored is None or line is None or line.size is None:
+        return one
+    return replace(one, stored=replace(one.stored, size=line.size, checksum=line.checksum))
+
+
+def _jobs(receipt: Iterable[ReceiptLine]) -> set[str]:
     return {line.job_id for line in receipt}
 
 

@@ -18,7 +18,7 @@ from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.links.recordings import PAGES
 from airflow_provider_genesys.operators.arguments import job_ids_of, number
-from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
+from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger, tags_of
 from airflow_provider_genesys.versions import DateTimeTrigger
 from airflow_provider_genesys.wiring import DEFAULT_LEDGER, coordinator, pages
 
@@ -47,7 +47,8 @@ class ExportOperator(BaseOperator):
     :param ledger_conn_id: the ledger's connection; without one of that name, a SQLite file in ``$AIRFLOW_HOME``
         (templated).
     :param poll_interval: seconds before a job's first poll, and the least between two (templated).
-    :param max_poll_interval: the most seconds between two polls of a job (templated).
+    :param max_poll_interval: the most seconds between two polls of a job, and those for which nothing has come when a
+        delivery by Genesys Cloud is over (templated).
     :param lease_seconds: how long a window stays held by a run that says nothing more (templated).
     :param max_recordings_per_job: windows above it are subdivided, when they are planned and, where a job counts before
         it exports, when it has counted (templated).
@@ -89,7 +90,15 @@ class ExportOperator(BaseOperator):
         :param archive: what :func:`~airflow_provider_genesys.wiring.coordinator` is to know of the archive beside.
         """
         pace = {**self._pace, "max_recordings_per_job": self._limit}
-        return coordinator(self.genesys_conn_id, self.ledger_conn_id, owner_of(context), pace, destination, **archive)
+        return coordinator(
+            self.genesys_conn_id,
+            self.ledger_conn_id,
+            owner_of(context),
+            pace,
+            destination,
+            tags=tags_of(context["ti"]),
+            **archive,
+        )
 
     def _link(self, context: Context, destination: str | None, **of: Any) -> None:
         """Give the task's links somewhere to lead, also where the task fails later on.

@@ -100,7 +100,7 @@ class Browsable(Protocol):
         """The first parts of all keys that have several."""
 
     def browse(self, prefix: str) -> Iterator[StoredObject]:
-        """What lies under keys that begin so, 1,000 objects a request, in no particular order."""
+        """What lies under keys that begin so, and since when, 1,000 objects a request, in no particular order."""
 
 
 class Upload(Protocol):

@@ -77,7 +77,8 @@ class FileStore:
             for folder, _, names in os.walk(self._root / prefix):
                 for name in names:
                     path = Path(folder, name)
-                    yield StoredObject(path.relative_to(self._root).as_posix(), path.stat().st_size)
+                    told, key = path.stat(), path.relative_to(self._root).as_posix()
+                    yield StoredObject(key, told.st_size, stored_at=told.st_mtime)
 
     def put(
         self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: Overwrite = False

@@ -126,7 +126,8 @@ class S3Store:
         for page in self._pages(self._prefix + prefix):
             for entry in page.get("Contents", ()):
                 key = entry["Key"].removeprefix(self._prefix)
-                yield StoredObject(key, entry["Size"], checksum=_etag(entry))
+                stored_at = entry["LastModified"].timestamp()
+                yield StoredObject(key, entry["Size"], checksum=_etag(entry), stored_at=stored_at)
 
     def put(
         self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: Overwrite = False
