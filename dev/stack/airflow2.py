@@ -10,6 +10,7 @@ from dev.stack.compose import Service
 
 WEBSERVER = "airflow webserver --hostname 0.0.0.0 --port 8080 --workers 1"
 WEBSERVER_HEALTH = "curl --fail --silent --output /dev/null http://localhost:8080/health"
+SCHEDULER_HEALTH = "airflow jobs check --job-type SchedulerJob --local"
 RENAMED = {
     "AIRFLOW__API__SECRET_KEY": "AIRFLOW__WEBSERVER__SECRET_KEY",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD",
@@ -26,6 +27,9 @@ OWN = {
     "AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR": "true",
     "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "30",
     "AIRFLOW__WEBSERVER__EXPOSE_CONFIG": "false",
+    # the server of its health is forked with the scheduler's connection to the database: where both ask at the start,
+    # one gets the other's answer, and the scheduler waits for ever
+    "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "false",
 }
 
 
@@ -36,6 +40,8 @@ def on_airflow_2(service: Service) -> Service:
     changed = replace(service, environment=_environment(service.environment))
     if service.name == "airflow-api-server":
         return replace(changed, command=WEBSERVER, health=WEBSERVER_HEALTH)
+    if service.name == "airflow-scheduler":
+        return replace(changed, health=SCHEDULER_HEALTH)
     return changed
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -46,7 +45,6 @@ def environment(service: Service, home: Path) -> dict[str, str]:
         **kept,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), *_postgres(), kept["PATH"], "/usr/sbin", "/sbin"]),
         "PYTHONPATH": str(ROOT),
-        "HOSTNAME": socket.getfqdn(),
         "AIRFLOW_HOME": str(home / "airflow"),
         "TMPDIR": str(home),
         **service.environment,

@@ -72,14 +72,17 @@ class System:
         service = self.services[name]
         if service.health is None:
             return True
-        check = subprocess.run(
-            ["/bin/sh", "-c", service.health],
-            env=machine.environment(service, self.home),
-            cwd=dotenv.ROOT,
-            capture_output=True,
-            timeout=90,
-            check=False,
-        )
+        try:
+            check = subprocess.run(
+                ["/bin/sh", "-c", service.health],
+                env=machine.environment(service, self.home),
+                cwd=dotenv.ROOT,
+                capture_output=True,
+                timeout=90,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
         return check.returncode == 0
 
     @property
@@ -111,7 +114,12 @@ class System:
         """
         like = self.services["airflow-scheduler"]
         self.services[name] = replace(
-            like, name=name, command=command, environment={**like.environment, **environment}, restart="on-failure"
+            like,
+            name=name,
+            command=command,
+            environment={**like.environment, **environment},
+            health=None,
+            restart="on-failure",
         )
         self._spawn(self.services[name])
 

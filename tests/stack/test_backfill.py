@@ -43,6 +43,7 @@ def test_seven_days_are_archived_once_whatever_is_killed(view: View) -> None:
     assert {starts[name] for name in ("postgres", "redis", "seaweedfs")} == {2}
     assert min(starts["airflow-scheduler"], starts["airflow-triggerer"]) >= 2
     assert starts["airflow-worker-1"] + starts["airflow-worker-2"] >= 3
+    assert [name for name in view.system.services if not view.system.is_healthy(name)] == []
     runs = view.runs()
     assert {run.state for run in runs} == {"success"}
     assert {run.start for run in runs if run.kind == "backfill"} == {START + timedelta(days=day) for day in range(DAYS)}
