@@ -336,6 +336,25 @@ class Entry:
         return replace(self.request, conversations=some) if some else self.request
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a window stands, at a glance: an :class:`Entry` without its jobs.
+
+    :param request: for a whole window, never for a part of one.
+    :param destinations: as of an :class:`Entry`: a memory of where it was archived.
+    :param attempts: how many jobs of its own it has had.
+    :param error: why it failed.
+    :param checked_at: when what the platform has of it was last counted again, epoch seconds; None: never.
+    """
+
+    request: ExportRequest
+    state: RequestState
+    destinations: tuple[str, ...] = ()
+    attempts: int = 0
+    error: str = ""
+    checked_at: float | None = None
+
+
 SPAN = 60.0 + 2.0
 """Seconds that hold at most ``per_minute`` calls of a rate budget: a minute, and two for calls that reach the platform
 unevenly."""
