@@ -164,9 +164,12 @@ def window_document(window: ExportWindow) -> dict[str, str]:
 
 def window_of(document: Document) -> ExportWindow:
     """Read what :func:`window_document` wrote."""
-    return ExportWindow(
-        datetime.fromisoformat(document["window_start"]), datetime.fromisoformat(document["window_end"])
-    )
+    return window_between(document["window_start"], document["window_end"])
+
+
+def window_between(start: str, end: str) -> ExportWindow:
+    """A window by the texts of its two times."""
+    return ExportWindow(datetime.fromisoformat(start), datetime.fromisoformat(end))
 
 
 def windows_text(windows: Sequence[ExportWindow]) -> str:
@@ -176,7 +179,7 @@ def windows_text(windows: Sequence[ExportWindow]) -> str:
 
 def windows_of(text: str) -> tuple[ExportWindow, ...]:
     """Read what :func:`windows_text` wrote."""
-    return tuple(_window(start, end) for start, end in json.loads(text))
+    return tuple(window_between(start, end) for start, end in json.loads(text))
 
 
 def with_duration(text: str, recordings: int, seconds: float) -> str:
@@ -238,7 +241,3 @@ def _json(text: str) -> Any:
 @lru_cache(maxsize=64)
 def _json_texts(text: str | None) -> tuple[str, ...]:
     return tuple(json.loads(text)) if text else ()
-
-
-def _window(start: str, end: str) -> ExportWindow:
-    return ExportWindow(datetime.fromisoformat(start), datetime.fromisoformat(end))

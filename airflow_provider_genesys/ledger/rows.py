@@ -12,6 +12,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Select
 
 from airflow_provider_genesys.export.model import Attempt, Entry, Lease, RequestState
 from airflow_provider_genesys.ledger import schema
@@ -140,18 +141,23 @@ def standings(connection: Connection, which: ColumnElement[bool]) -> list[dict[s
     attempts = select(func.count()).where(attempt.c.request_key == request.c.request_key).scalar_subquery()
     columns = [attempts.label(name) if name == "attempts" else request.c[name] for name in STANDING_FIELDS]
     is_whole = or_(request.c.conversations.is_(None), request.c.conversations == NO_CONVERSATIONS)
-    found = connection.execute(select(*columns).where(which, is_whole, request.c.saved_at.is_not(None)))
-    return [dict(row._mapping) for row in found]
+    return _documents(connection, select(*columns).where(which, is_whole, request.c.saved_at.is_not(None)))
 
 
 def standings_between(connection: Connection, since: str, until: str) -> list[dict[str, Any]]:
     """The standings of windows that start in ``[since, until)``, in no order, compacted ones included."""
     compacted, request = schema.standing, schema.request
-    found = connection.execute(select(compacted).where(_starts(compacted, since, until)))
-    by_key = {row.request_key: dict(row._mapping) for row in found}
+    before = _documents(connection, select(compacted).where(_starts(compacted, since, until)))
     # What came back since it was compacted stands as it does now.
-    by_key |= {document["request_key"]: document for document in standings(connection, _starts(request, since, until))}
+    by_key = {each["request_key"]: each for each in (*before, *standings(connection, _starts(request, since, until)))}
     return list(by_key.values())
+
+
+def _documents(connection: Connection, statement: Select[Any]) -> list[dict[str, Any]]:
+    """Rows as documents; thousands at a time, so that their names are asked for once."""
+    found = connection.execute(statement)
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _starts(table: Table, since: str, until: str) -> ColumnElement[bool]:

@@ -43,8 +43,8 @@ from airflow_provider_genesys.ledger.documents import (
     request_document,
     standings_of,
     state_document,
+    window_between,
     window_document,
-    window_of,
     windows_of,
     windows_text,
     with_duration,
@@ -215,7 +215,7 @@ class SqlLedger:
                 .where(volume.c.window_start >= epoch_text(since), volume.c.window_start < epoch_text(until))
                 .order_by(volume.c.window_start, volume.c.window_end)
             )
-            return {window_of(dict(row._mapping)): row.recordings for row in found}
+            return {window_between(row.window_start, row.window_end): row.recordings for row in found}
 
     @_repeatable
     def record_duration(self, organisation: str, recordings: int, seconds: float) -> None:
