@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from airflow_provider_genesys.archive import layout
-from airflow_provider_genesys.archive.deliveries import delivered
+from airflow_provider_genesys.archive.deliveries import delivered, overlooked
 from airflow_provider_genesys.archive.documents import document_at, put_document
 from airflow_provider_genesys.archive.download import Body, Downloader
 from airflow_provider_genesys.archive.index import can_write_index, write_index
@@ -33,6 +33,7 @@ from airflow_provider_genesys.export.model import (
     ReceiptLine,
     Recording,
     StoredObject,
+    Version,
 )
 
 logger = logging.getLogger(__name__)
@@ -76,19 +77,28 @@ class ObjectArchive:
         return self._store.destination
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
+        return self.receipt_and_version(window)[0]
+
+    def receipt_and_version(self, window: ExportWindow) -> tuple[Receipt | None, Version | None]:
+        content = self._store.read(layout.receipt_key(window))
+        if content is None:
+            return None, None
         try:
-            lines = self.lines(window)
-            return None if lines is None else tuple(lines)
+            return tuple(read_receipt(content)), content.version
         except NoReceipt as error:
             logger.warning("%s in %s proves nothing: %s", layout.receipt_key(window), self.destination, error)
-            return None
+            return None, content.version
 
     def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
-        chunks = self._store.read(layout.receipt_key(window))
-        return None if chunks is None else read_receipt(chunks)
+        content = self._store.read(layout.receipt_key(window))
+        return None if content is None else read_receipt(content)
 
-    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
-        put_document(self._store, layout.receipt_key(window), write_receipt(receipt))
+    def put_receipt(
+        self, window: ExportWindow, receipt: Iterable[ReceiptLine], replaces: Version | None
+    ) -> Version | None:
+        key = layout.receipt_key(window)
+        written = put_document(self._store, key, write_receipt(receipt), overwrite=replaces or False)
+        return None if written is None else written.version
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         key = layout.report_key(interval)
@@ -106,6 +116,9 @@ class ObjectArchive:
 
     def delivered(self, conversations: Mapping[str, float]) -> Iterator[Recording]:
         return delivered(self._store, conversations)
+
+    def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
+        return overlooked(self._store, lines)
 
     def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
         return differences(self._store, lines, retries=self._retries, concurrency=self._concurrency)

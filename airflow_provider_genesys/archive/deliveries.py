@@ -8,14 +8,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
+from airflow_provider_genesys.archive.facts import facts
 from airflow_provider_genesys.archive.stores import Browsable, Store
 from airflow_provider_genesys.archive.writing import media_type
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.model import Recording
+from airflow_provider_genesys.export.model import ReceiptLine, Recording
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _ORGANISATION = re.compile(_UUID)
@@ -63,6 +64,22 @@ def delivered(store: Store, conversations: Mapping[str, float]) -> Iterator[Reco
                         extension=PurePosixPath(stored.key).suffix.lstrip(".") or None,
                         stored=stored,
                     )
+
+
+def overlooked(store: Store, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
+    """The files of a receipt's conversations that were delivered and that it does not name, as :func:`delivered` gives
+    them: they came after it was written.
+    """
+    named: set[str | None] = set()
+    conversations: dict[str, float] = {}
+    for line in lines:
+        named.add(line.key)
+        known = facts(line.metadata)
+        if known.conversation_id and known.started_at:
+            conversations[known.conversation_id] = known.started_at.timestamp()
+    for file in delivered(store, conversations):
+        if file.stored is not None and file.stored.key not in named:
+            yield file
 
 
 def _folder(hour: datetime) -> str:

@@ -3,13 +3,16 @@
 
 That a job is done says that recordings were marked for export, not that they are there. One listing of the bucket
 tells what is; only what it lacks is asked of the platform, conversation by conversation.
+
+A job counts recordings, and nobody says how many files one of them has. So a delivery counts as over once nothing has
+come for a while, and what comes later still is found when the bucket is held against the receipt.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from airflow_provider_genesys.export.errors import NotYet
@@ -23,30 +26,30 @@ PATIENCE = 48 * 3600.0
 
 _LONGEST_PAUSE = 1800.0
 
-_SETTLING = 3.0
-"""Seconds between two listings that have to agree: a recording may have several files, and nobody says how many."""
-
 
 def arrived(
     request: ExportRequest,
     delivery: Delivery,
     api: ExportApi,
     archive: Archive,
-    waited: float,
-    sleep: Callable[[float], None],
+    now: float,
+    ended_at: float,
+    quiet: float,
 ) -> tuple[Recording, ...]:
     """The recordings of the window's own conversations: stored, unavailable, or overdue.
 
     The job counts what it looked at; what the bucket has of that, and what failed, is told from it. As long as more is
     open than was skipped, a delivery is under way, and nothing is asked.
 
-    :param waited: seconds since the job's end.
+    :param now: epoch seconds, as ``ended_at``, the job's end.
+    :param quiet: seconds for which nothing has come when a delivery is over.
     :raises NotYet: while something may still arrive.
     """
     files = list(archive.delivered(delivery.conversations))
     there = {file.recording_id for file in files}
     failed = [one for one in delivery.failed if one.recording_id not in there]
     open_ = delivery.recordings - len(there) - len({one.recording_id for one in failed})
+    waited = now - ended_at
     is_over = waited >= PATIENCE
     if open_ > delivery.skipped and not is_over:
         raise _not_yet(request, delivery, open_ - delivery.skipped, waited)
@@ -58,9 +61,9 @@ def arrived(
     awaited = [one for one in absent.values() if one.reason is None]
     if awaited and not is_over:
         raise _not_yet(request, delivery, len(awaited), waited)
-    sleep(_SETTLING)
-    if list(archive.delivered(delivery.conversations)) != files:
-        raise NotYet(f"window {request}: files are arriving in the bucket at this moment")
+    newest = max((file.stored.stored_at or 0.0 for file in files if file.stored), default=0.0)
+    if now - newest < quiet and not is_over:
+        raise NotYet(f"window {request}: files have arrived in the bucket just now", quiet - max(now - newest, 0.0))
     settled = {one.recording_id: _overdue(one, delivery) for one in absent.values()}
     settled |= {one.recording_id: one for one in failed if one.conversation_id in own}
     return (*_named(file for file in files if file.conversation_id in own), *settled.values())

@@ -38,7 +38,7 @@ from airflow_provider_genesys.export.model import (
 )
 from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
-from airflow_provider_genesys.export.reconciliation import Report, balance, lines_of, verified
+from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
 from airflow_provider_genesys.export.volumes import Volumes
@@ -54,7 +54,8 @@ class Pace:
     """How often the platform may be asked, how much at once, and how long a window is held.
 
     :param poll_interval: seconds before a job's first poll, and the least between two.
-    :param max_poll_interval: the most seconds between two polls of a job.
+    :param max_poll_interval: the most seconds between two polls of a job; and those for which nothing has come when a
+        delivery by the platform is over.
     :param polls_per_minute: the organisation's budget for polls.
     :param lease_seconds: how long a window stays held by an orchestrator that says nothing more.
     :param max_recordings_per_job: a job that says beforehand that it holds more is split.
@@ -254,6 +255,7 @@ class Coordinator:
         :param verify: hold what is stored against the receipts, too.
         :param index: archive the receipts as one table as well; None: where that is possible.
         :raises InvalidInput: where ``index`` is asked for and not possible, before anything is read.
+        :raises NotYet: while the platform is delivering something that no receipt names.
         """
         archive = self._the_archive
         if index and not archive.can_index:
@@ -262,7 +264,7 @@ class Coordinator:
             entry for window in windows for entry in self._submission.windows_of(replace(selection, window=window))
         ]
         entries = sorted(found, key=lambda one: one.request.window)
-        balances = tuple(balance(entry, self._submission.jobs_of(entry), archive) for entry in entries)
+        balances = tuple(self._balance(entry) for entry in entries)
         report = Report(selection.window, archive.destination, selection.media_format, balances)
         requests = [entry.request for entry in entries]
         self._abandonment.let_go(replace(selection, window=window) for window in windows)
@@ -272,6 +274,12 @@ class Coordinator:
         if archive.can_index and index is not False:
             archive.put_index(selection.window, lines_of(requests, archive))
         return report
+
+    def _balance(self, entry: Entry) -> WindowBalance:
+        """What a window comes to, with all that has been delivered of it by now."""
+        fault = self._windows.catch_up(entry) if self.api.delivers else ""
+        balanced = balance(entry, self._submission.jobs_of(entry), self._the_archive)
+        return replace(balanced, errors=(*balanced.errors, fault)) if fault else balanced
 
     @cached_property
     def _abandonment(self) -> Abandonment:
@@ -288,8 +296,9 @@ class Coordinator:
         for entry in self._submission.windows_of(request):
             held = self._leases.hold(entry.request) if entry.current is None and not entry.parts else entry
             if held.lease is not None:
-                self._the_archive.put_receipt(held.request.window, ())
-                self._retrieval.remember(held, 0)
+                with self._retrieval.begun(held, ()) as archiving:
+                    archiving.take_nothing()
+                self._retrieval.remember(archiving.entry, archiving.statement.counts.total())
 
     def _plan_day(self, day: ExportRequest, timezone: tzinfo, limit: int, force: bool) -> Sequence[ExportWindow]:
         key = canonical_key({"day": day.key, "max_recordings_per_job": limit})
@@ -371,7 +380,8 @@ class Coordinator:
 
     @cached_property
     def _retrieval(self) -> Retrieval:
-        return Retrieval(self.api, self.ledger, self._the_archive, self._leases, self.clock, self.sleep)
+        quiet = self.pace.max_poll_interval
+        return Retrieval(self.api, self.ledger, self._the_archive, self._leases, self.clock, self.sleep, quiet)
 
     @cached_property
     def _windows(self) -> Windows:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NewType
 
 from airflow_provider_genesys.export.errors import InvalidInput
 
@@ -372,6 +372,10 @@ class Reservation:
     wait: float
 
 
+Version = NewType("Version", str)
+"""A store's own word for one state of an object, by which it tells it from every other: opaque to all but the store."""
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """An object of the archive.
@@ -379,6 +383,8 @@ class StoredObject:
     :param sha256: hexadecimal; None where the store doesn't keep it.
     :param checksum: the store's own word for the bytes, as a listing gives it back: an equal one proves the object
         unchanged. ``etag:…`` on S3, ``crc32c:…`` on Google Cloud Storage, ``md5:…`` on Azure, ``sha256:…`` on a disk.
+    :param version: None where it isn't told, as by listings.
+    :param stored_at: when it was put there, epoch seconds of the store's clock; None where nobody asked.
     """
 
     key: str
@@ -386,6 +392,8 @@ class StoredObject:
     sha256: str | None = None
     source_etag: str | None = None
     checksum: str | None = None
+    version: Version | None = field(default=None, compare=False)
+    stored_at: float | None = field(default=None, compare=False)
 
 
 class RecordingStatus(StrEnum):

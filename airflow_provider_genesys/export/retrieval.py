@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life
+from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life, refuse_foreign
 from airflow_provider_genesys.export.arrival import arrived
-from airflow_provider_genesys.export.errors import InvalidInput, UrlsExpired
+from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import (
     Entry,
     ExportJob,
     ExportRequest,
+    ExportWindow,
     Manifest,
     Receipt,
     ReceiptLine,
+    Recording,
     RecordingStatus,
     RequestState,
 )
@@ -34,6 +36,7 @@ class Retrieval:
     """Brings windows' recordings into the archive, each by whoever holds it.
 
     :param clock: this machine's clock, epoch seconds: URLs expire by it.
+    :param quiet: seconds for which nothing has come when a delivery by the platform is over.
     """
 
     api: ExportApi
@@ -42,6 +45,7 @@ class Retrieval:
     leases: Leases
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    quiet: float = 180.0
 
     def proof(self, request: ExportRequest, entry: Entry | None, by: Iterable[Entry]) -> Receipt | None:
         """The window's receipt, where it proves that the present generation of the request is archived whole.
@@ -52,14 +56,23 @@ class Retrieval:
         receipt = self.archive.receipt(request.window)
         if receipt is None:
             return None
-        _refuse_foreign(receipt, request, self.archive.destination)
+        refuse_foreign(receipt, request, self.archive.destination)
         if any(line.status in LACKING for line in receipt):
             return None
         if entry is not None and entry.forced_by and not _jobs_of_generation(by).issuperset(_jobs(receipt)):
             return None
         if not receipt and not (entry and self.archive.destination in entry.destinations and _is_archived(entry)):
             return None
-        return receipt
+        return None if self.overlooks(request.window, receipt) else receipt
+
+    def overlooks(self, window: ExportWindow, receipt: Receipt | None) -> bool:
+        """Whether the platform has delivered something of a window that its receipt does not name."""
+        if receipt is None or not self.api.delivers:
+            return False
+        late = [file.recording_id for file in self.archive.overlooked(receipt)]
+        if late:
+            logger.warning("Window %s: %d files came after its receipt, such as of %s", window, len(late), late[0])
+        return bool(late)
 
     @contextmanager
     def begun(self, entry: Entry, by: Collection[Entry]) -> Iterator[Archiving]:
@@ -69,9 +82,10 @@ class Retrieval:
         :raises LeaseLost: where another process took the window over; nothing is written after that.
         """
         with self.leases.kept(entry) as keeper:
-            before = self.archive.receipt(entry.request.window)
-            archiving = Archiving(entry, self.archive, self.leases, keeper, before, self.clock, self.sleep)
-            archiving.statement.keep(self._known(entry, by, before or ()))
+            before, version = self.archive.receipt_and_version(entry.request.window)
+            archiving = Archiving(entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep)
+            known = self._known(entry, by, before or ())
+            archiving.statement.keep(() if self.api.delivers else known)
             archiving.await_jobs(by)
             yield archiving
         archiving.close()
@@ -83,7 +97,7 @@ class Retrieval:
         :return: what should be asked for again, if anything.
         :raises NotYet: where the platform has not delivered all of it yet.
         """
-        job = self._delivered(by, job)
+        job = self._delivered(archiving, by, job)
         missing = self.api.missing(by.asked, job)
         try:
             manifest = self._manifest(by, job)
@@ -91,15 +105,19 @@ class Retrieval:
             return Leftover(str(expired), (), is_expired=True)
         return archiving.take(by, job, manifest, missing)
 
-    def _delivered(self, by: Entry, job: ExportJob) -> ExportJob:
-        """A job with the recordings that the platform delivers by itself, once they are there."""
+    def _delivered(self, archiving: Archiving, by: Entry, job: ExportJob) -> ExportJob:
+        """A job with the recordings that the platform delivers by itself, once they are there.
+
+        A file that was stated before stays as it was stated: that it is another one now is for ``verify`` to find.
+        """
         delivery = self.api.delivery(by.asked, job)
         if delivery is None:
             return job
         now = self.ledger.now()
         ended_at = by.current.ended_at if by.current else None
-        recordings = arrived(by.asked, delivery, self.api, self.archive, now - (ended_at or now), self.sleep)
-        return replace(job, recordings=recordings)
+        recordings = arrived(by.asked, delivery, self.api, self.archive, now, ended_at or now, self.quiet)
+        stated = {line.key: line for line in self._known(archiving.entry, (by,), archiving.before or ()) if line.key}
+        return replace(job, recordings=tuple(_as_stated(one, stated) for one in recordings))
 
     def remember(self, entry: Entry, recordings: int, by: Iterable[Entry] = ()) -> None:
         """Let the ledger know what a whole receipt proves, and give the window back.
@@ -129,9 +147,9 @@ class Retrieval:
         logger.warning("Job %s has no manifest that can be read: its jobDetails stand in for it", job.job_id)
         return None
 
-    def _known(self, entry: Entry, by: Collection[Entry], receipt: Receipt) -> list[ReceiptLine]:
+    def _known(self, entry: Entry, by: Collection[Entry], receipt: Sequence[ReceiptLine]) -> list[ReceiptLine]:
         """The lines that stay: what is archived, and of a window in parts what earlier jobs could not provide."""
-        _refuse_foreign(receipt, entry.request, self.archive.destination)
+        refuse_foreign(receipt, entry.request, self.archive.destination)
         trusted = _jobs_of_generation(by) if entry.forced_by else _jobs(receipt)
         current = {one.current.job_id for one in by if one.current}
         return [
@@ -143,7 +161,14 @@ class Retrieval:
         ]
 
 
-def _jobs(receipt: Receipt) -> set[str]:
+def _as_stated(one: Recording, stated: Mapping[str, ReceiptLine]) -> Recording:
+    line = stated.get(one.stored.key) if one.stored else None
+    if one.stored is None or line is None or line.size is None:
+        return one
+    return replace(one, stored=replace(one.stored, size=line.size, checksum=line.checksum))
+
+
+def _jobs(receipt: Iterable[ReceiptLine]) -> set[str]:
     return {line.job_id for line in receipt}
 
 
@@ -158,11 +183,3 @@ def _jobs_of_generation(by: Iterable[Entry]) -> set[str]:
 
 def _is_archived(entry: Entry) -> bool:
     return entry.state is RequestState.ARCHIVED
-
-
-def _refuse_foreign(receipt: Receipt, request: ExportRequest, destination: str) -> None:
-    if any(line.request_key != request.key for line in receipt):
-        raise InvalidInput(
-            f"{destination} already holds the receipt of window {request.window} for another organisation, media "
-            "format or filters: give every selection a destination of its own"
-        )

@@ -59,6 +59,31 @@ class Windows:
             return held
         return self._retrieve(window, held)
 
+    def catch_up(self, window: Entry) -> str:
+        """Take into an archived window's receipt what the platform has delivered since it was written.
+
+        :return: what is wrong, and what to do; empty where the receipt names all that came.
+        :raises NotYet: while something is arriving.
+        """
+        receipt = self.retrieval.archive.receipt(window.request.window)
+        if not self.retrieval.overlooks(window.request.window, receipt):
+            return ""
+        why = "the ledger does not know the window as archived"
+        if window.state is RequestState.ARCHIVED:
+            try:
+                outcome = self.retrieve(window)
+            except NotYet:
+                raise
+            except ExportError as error:
+                why = str(error)
+            else:
+                if isinstance(outcome, Counter):
+                    return ""
+                why = f"{outcome.by} holds it" if isinstance(outcome, Held) else f"job {outcome[0]} is to be waited for"
+            finally:
+                self.leases.release(window)
+        return f"files came after its receipt was written, and it does not name them: run the interval again ({why})"
+
     def _held(self, window: Entry) -> list[Entry] | Held:
         """The entries whose jobs bring a held window's recordings, all of them held."""
         found: list[Entry] = []

@@ -47,7 +47,8 @@ class ExportOperator(BaseOperator):
     :param ledger_conn_id: the ledger's connection; without one of that name, a SQLite file in ``$AIRFLOW_HOME``
         (templated).
     :param poll_interval: seconds before a job's first poll, and the least between two (templated).
-    :param max_poll_interval: the most seconds between two polls of a job (templated).
+    :param max_poll_interval: the most seconds between two polls of a job, and those for which nothing has come when a
+        delivery by Genesys Cloud is over (templated).
     :param lease_seconds: how long a window stays held by a run that says nothing more (templated).
     :param max_recordings_per_job: windows above it are subdivided, when they are planned and, where a job counts before
         it exports, when it has counted (templated).

@@ -147,6 +147,7 @@ KINDS: dict[str, Kind] = {
     "bulk_lost": _kind("submission", "the bulk job exists, but the connection closes without an answer"),
     "bulk_failed": _kind("submission", "the bulk job fails with `message`", message="conversation query timed out"),
     "late_delivery": _kind("submission", "objects arrive `seconds` later than they would", seconds=30.0),
+    "late_files": _kind("submission", "the last file of several of a recording arrives `seconds` later", seconds=30.0),
     "failed_exports": _kind("media", "the recording fails in bulk jobs, and is listed among their failed ones"),
 }
 SUBMISSIONS: dict[str, str] = {
@@ -161,6 +162,7 @@ SUBMISSIONS: dict[str, str] = {
     "bulk_lost": "bulk",
     "bulk_failed": "bulk",
     "late_delivery": "bulk",
+    "late_files": "bulk",
 }
 FOREVER = frozenset({"volume_down"}) | {
     name for name, kind in KINDS.items() if kind.subject in ("media", "organisation")

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points at which a request can be held, so that a test may kill its client exactly there.
 
-============= =============================================================================================
-point         what has happened while a request is held there
-============= =============================================================================================
-submit:before nothing; a client that dies here has never submitted
-submit:after  the job exists, the answer is withheld
-poll          nothing
-manifest      headers and half the manifest are sent
-recording     headers and half the recording are sent
-============= =============================================================================================
+============== =============================================================================================
+point          what has happened while a request is held there
+============== =============================================================================================
+submit:before  nothing; a client that dies here has never submitted
+submit:after   the job exists, the answer is withheld
+search         nothing; it looks for conversations, by a query of details or a job for them
+execute:before nothing; a client that dies here has never started its bulk job
+execute:after  the bulk job is started, the answer is withheld
+poll           nothing
+transcoding    nothing; it asks for the recordings of a conversation
+manifest       headers and half the manifest are sent
+recording      headers and half the recording are sent
+============== =============================================================================================
 """
 
 from __future__ import annotations
@@ -18,7 +22,10 @@ import asyncio
 import threading
 import time
 
-POINTS = ("submit:before", "submit:after", "poll", "manifest", "recording")
+POINTS = (
+    *("submit:before", "submit:after", "search", "execute:before", "execute:after"),
+    *("poll", "transcoding", "manifest", "recording"),
+)
 _LOOK_EVERY = 0.01
 
 

@@ -106,7 +106,7 @@ class FileSite(Site):
 
 
 class S3Site(ServedSite):
-    """A prefix of its own in a bucket that all tests share."""
+    """A prefix of its own in a bucket that all tests share, or a whole bucket: the prefix is empty then."""
 
     def __init__(self, server: SeaweedServer, bucket: str, prefix: str) -> None:
         self.server = server
@@ -114,6 +114,7 @@ class S3Site(ServedSite):
         self.bucket = bucket
         self.prefix = prefix
         self.client = server.client()
+        self._root = f"{prefix}/" if prefix else ""
 
     def store(self, port: int | None = None) -> S3Store:
         if port is None:
@@ -129,21 +130,21 @@ class S3Site(ServedSite):
         return S3Store(self.client, "no-such-bucket", self.prefix)
 
     def media_type(self, key: str) -> str:
-        return str(self.client.head_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}")["ContentType"])
+        return str(self.client.head_object(Bucket=self.bucket, Key=f"{self._root}{key}")["ContentType"])
 
     def objects(self) -> dict[str, bytes]:
-        listed = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.prefix}/").get("Contents", ())
+        listed = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self._root).get("Contents", ())
         keys = [entry["Key"] for entry in listed]
         return {
-            key.removeprefix(f"{self.prefix}/"): self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            key.removeprefix(self._root): self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             for key in keys
         }
 
     def delete(self, key: str) -> None:
-        self.client.delete_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}")
+        self.client.delete_object(Bucket=self.bucket, Key=f"{self._root}{key}")
 
     def unfinished(self) -> list[str]:
-        return [upload["Key"].removeprefix(f"{self.prefix}/") for upload in self._uploads()]
+        return [upload["Key"].removeprefix(self._root) for upload in self._uploads()]
 
     def underway(self) -> int:
         return sum(
@@ -152,7 +153,7 @@ class S3Site(ServedSite):
         )
 
     def _uploads(self) -> list[dict[str, str]]:
-        answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self.prefix}/")
+        answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self._root)
         uploads: list[dict[str, str]] = answer.get("Uploads", [])
         return uploads
 

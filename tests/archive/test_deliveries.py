@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.stores import Attributes, Store
 from airflow_provider_genesys.export.errors import InvalidInput
+from airflow_provider_genesys.export.model import ReceiptLine, RecordingStatus
 from tests.archive.sites import S3Site, Site
 
 ORGANISATION = "0f1e2d3c-0000-4000-8000-00000000c11e"
@@ -38,6 +40,10 @@ def folder(time: datetime, conversation: str, organisation: str = ORGANISATION) 
     return f"{organisation}/year={time:%Y}/month={time:%m}/day={time:%d}/hour={time:%H}/conversation_id={conversation}"
 
 
+def line(status: str, key: str | None = None, **metadata: str) -> ReceiptLine:
+    return ReceiptLine(CALL, RecordingStatus(status), "job-1", "request", key=key, metadata=metadata)
+
+
 def found(archive: ObjectArchive, **conversations: datetime) -> list[tuple[str, str | None, str]]:
     """Recording, conversation and key of what was delivered."""
     starts = {name: start.timestamp() for name, start in conversations.items()}
@@ -60,6 +66,7 @@ def test_files_are_found_by_hour_and_conversation(bucket: Site, archive_over: Ar
     assert one.stored is not None
     assert (one.stored.key, one.stored.size) == (wanted, 4)
     assert one.stored.checksum == store.find_all([wanted])[wanted].checksum
+    assert one.stored.stored_at == pytest.approx(time.time(), abs=60.0)
 
 
 def test_a_recording_that_began_in_the_next_hour_is_found(bucket: Site, archive_over: ArchiveOver) -> None:
@@ -83,6 +90,22 @@ def test_a_files_name_begins_with_its_recordings_id(
     store, key = bucket.store(), f"{folder(NINE, 'one')}/{name}"
     put(store, key)
     assert found(archive_over(store), one=NINE) == [(recording_id, "one", key)]
+
+
+def test_what_a_receipt_does_not_name_of_its_conversations_is_told(bucket: Site, archive_over: ArchiveOver) -> None:
+    store = bucket.store()
+    named, unnamed = (f"{folder(NINE, 'a')}/{CALL}-{number}.ogg" for number in range(2))
+    failed = f"{folder(NINE, 'b')}/{OTHER}.ogg"
+    for key in (named, unnamed, failed, f"{folder(NINE, 'nobody')}/{OTHER}.ogg"):
+        put(store, key)
+    receipt = [
+        line("archived", key=named, conversationId="a", startTime="2024-05-01T09:15:00Z"),
+        line("unavailable", conversationId="b", startTime="2024-05-01T09:15:00Z"),
+        line("missing"),
+    ]
+    found = archive_over(store).overlooked(receipt)
+    assert sorted(one.stored.key for one in found if one.stored) == [unnamed, failed]
+    assert not list(archive_over(store).overlooked([]))
 
 
 def test_our_own_documents_are_no_deliveries(bucket: Site, archive_over: ArchiveOver) -> None:

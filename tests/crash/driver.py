@@ -23,6 +23,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_genesys.api.batch import BatchApi
+from airflow_provider_genesys.api.bulk import BulkApi
 from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
 from airflow_provider_genesys.api.guide import GuideApi
 from airflow_provider_genesys.api.hosts import resolve_hosts
@@ -33,11 +35,20 @@ from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.following import AHEAD, Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.export.ports import ExportApi
 from tests.archive.process import store_at
 from tests.ledger.backends import open_ledger
 
 CLIENT = "tester"
 SECRET = "a-client-secret-that-nobody-may-see"
+INTEGRATION = "simulated-integration"
+
+APIS: dict[str, Callable[[GenesysClient], ExportApi]] = {
+    "guide": GuideApi,
+    "batch": BatchApi,
+    "bulk": lambda client: BulkApi(client, INTEGRATION),
+}
+"""How each API is opened, by the connection's ``export_api``."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +81,8 @@ class Run:
     :param url: the simulator's.
     :param ledger: the ledger's address.
     :param place: the archive's, see :meth:`tests.archive.sites.Site.place`.
+    :param export_api: a key of :data:`APIS`.
+    :param media_format: as the API takes it.
     :param log: the file to write the log to.
     :param most_recordings: of one job.
     :param at_a_time: windows.
@@ -85,6 +98,8 @@ class Run:
     log: Path
     interval: ExportWindow
     pace: Pace
+    export_api: str = "guide"
+    media_format: str = "mp3"
     most_recordings: int = 5000
     at_a_time: int = 1
     downloads: int = 1
@@ -99,7 +114,7 @@ class Run:
     @property
     def selection(self) -> ExportRequest:
         """The interval, as a request."""
-        return ExportRequest(self.organisation, self.interval, "mp3")
+        return ExportRequest(self.organisation, self.interval, self.media_format)
 
 
 def begin(run: Run) -> BaseProcess:
@@ -115,7 +130,7 @@ def perform(run: Run) -> None:
     coordinator = _coordinators(run)
     windows = coordinator(run.name).plan(run.selection, UTC, run.most_recordings)
     tasks = [
-        _until_it_gets_through(partial(_window, partial(coordinator, f"{run.name}[{number}]"), window, run.retrieves))
+        _until_it_gets_through(partial(_window, partial(coordinator, f"{run.name}[{number}]"), window, run))
         for number, window in enumerate(windows)
     ]
     random.Random(run.name).shuffle(tasks)
@@ -134,20 +149,20 @@ def _coordinators(run: Run) -> Callable[[str], Coordinator]:
 
     def coordinator(owner: str) -> Coordinator:
         return Coordinator(
-            run.organisation, GuideApi(client), ledger, owner, run.pace, archive, run.clock, run.clock.sleep
+            run.organisation, APIS[run.export_api](client), ledger, owner, run.pace, archive, run.clock, run.clock.sleep
         )
 
     return coordinator
 
 
-def _window(coordinator: Callable[[], Coordinator], window: ExportWindow, retrieves: bool) -> Iterator[float]:
+def _window(coordinator: Callable[[], Coordinator], window: ExportWindow, run: Run) -> Iterator[float]:
     """The three tasks of a window; yields the seconds for which it is deferred."""
-    request = coordinator().request(window, "mp3")
+    request = coordinator().request(window, run.media_format)
     while isinstance(job_ids := coordinator().submit(request), Held):
         yield _waits(job_ids, window)
     while True:
         job_ids = yield from _wait_for_export(coordinator, job_ids)
-        if not retrieves:
+        if not run.retrieves:
             return
         outcome = coordinator().retrieve(job_ids)
         if isinstance(outcome, Counter):

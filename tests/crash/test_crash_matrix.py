@@ -1,54 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at every moment of a window's life that can be told apart from outside.
-
-The platform, or the store, holds an answer while the process is killed. Then the same run is tried again, and another
-run wants the window at the same moment: together they make it good.
-"""
+"""SIGKILL at every moment of a window's life that can be told apart from outside, with the guide's API."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
-from airflow_provider_genesys.export.model import AttemptStatus, RequestState
 from tests.crash.conftest import LEDGERS
-from tests.crash.world import World, assert_archive_is_whole, days, ends_well, kill, until
+from tests.crash.moments import AGAIN, Moment, assert_is_made_good, kill_at
+from tests.crash.world import World, assert_archive_is_whole, days, ends_well, kill
 
 RECORDINGS = 5
 LARGE = 20_000_000
 """Bytes of the third recording, in the order of the keys as well: it comes and goes in three parts."""
 
 GETS = RECORDINGS + 2
-
-STRAIGHT = (AttemptStatus.COMPLETED,)
-AGAIN = (AttemptStatus.SUBMITTING, AttemptStatus.COMPLETED)
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When a process is killed, and what it may cost.
-
-    :param point: where its request is held; see :meth:`tests.crash.world.World.hold`.
-    :param jobs: at the platform in the end.
-    :param attempts: in the ledger in the end.
-    :param interrupted: downloads that may be made again.
-    :param downloads: at a time.
-    :param unfinished: whether an upload is open just then.
-    """
-
-    when: str
-    archive: str
-    point: str
-    nth: int = 1
-    jobs: int = 1
-    attempts: tuple[AttemptStatus, ...] = STRAIGHT
-    interrupted: int = 0
-    downloads: int = 1
-    unfinished: bool = False
-
 
 MOMENTS = (
     Moment("before the POST arrives", "file", "submit:before", attempts=AGAIN),
@@ -76,27 +44,9 @@ def test_a_kill_is_made_good(new_world: Callable[..., World], ledger: str, momen
     world = new_world(
         ledger, moment.archive, volumes={"2024-05-01": RECORDINGS}, large_recordings={"2024-05-01/2": LARGE}
     )
-    world.hold(moment.point, moment.nth)
-    killed = world.begin(downloads=moment.downloads)
-    world.wait_until_held(moment.point)
-    if moment.unfinished:
-        until(world.site.unfinished)
-    kill(killed)
-    world.release()
+    kill_at(world, moment)
 
-    again, another = world.begin(), world.begin("another")
-    assert ends_well(again)
-    assert ends_well(another)
-
-    assert_archive_is_whole(world, days(1, 1))
-    assert len(world.simulator.jobs) == moment.jobs
-    assert world.fetches().total() <= RECORDINGS + moment.interrupted
-    entry = world.entry()
-    assert entry.state is RequestState.ARCHIVED
-    assert tuple(attempt.status for attempt in entry.attempts) == moment.attempts
-    assert entry.current is not None
-    assert entry.current.job_id in {job.job_id for job in world.simulator.jobs}
-    assert entry.held_by == "", "whoever was last gave the window back"
+    assert_is_made_good(world, moment)
 
 
 def test_a_kill_among_many_leaves_a_receipt_that_claims_nothing(new_world: Callable[..., World]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from airflow_provider_genesys.export.coordinator import Pace
 from airflow_provider_genesys.ledger.budget import SPAN
 from tests.crash.driver import FastClock
-from tests.crash.world import World, days, until
+from tests.crash.world import World, days
+from tests.waiting import until
 
 PROCESSES = 4
 POLLS_PER_MINUTE = 20

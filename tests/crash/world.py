@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_genesys.export.coordinator import Pace
-from airflow_provider_genesys.export.model import Entry, ExportWindow
+from airflow_provider_genesys.export.model import AUTO, Entry, ExportWindow
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.simulator import Simulator
-from airflow_provider_genesys.simulator.audio import recording
+from airflow_provider_genesys.simulator.platform.directory import ORGANISATION_ID
 from tests.archive.sites import Site
 from tests.crash.driver import Run, begin
+from tests.end_to_end.ways import GUIDE, Way
 from tests.ledger.backends import open_ledger
 from tests.servers.holding_proxy import HoldingProxy
 
@@ -43,6 +43,7 @@ class World:
     :param ledger_address: as :func:`tests.ledger.backends.open_ledger` reads it.
     :param proxy: stands before the store; None for an archive of files.
     :param directory: for logs.
+    :param way: the API that is spoken, and the format that is asked for.
     """
 
     simulator: Simulator
@@ -50,6 +51,7 @@ class World:
     site: Site
     directory: Path
     proxy: HoldingProxy | None = None
+    way: Way = GUIDE
     processes: list[BaseProcess] = field(default_factory=list)
 
     def run(self, name: str = "scheduled", interval: ExportWindow | None = None, **changes: Any) -> Run:
@@ -62,6 +64,8 @@ class World:
                 self.log(name),
                 interval or days(1, 1),
                 PACE,
+                self.way.export_api,
+                "original" if self.way.media_format == AUTO else self.way.media_format,
             ),
             **changes,
         )
@@ -108,6 +112,11 @@ class World:
         assert entry is not None
         return entry
 
+    def jobs_of(self, entry: Entry) -> list[Entry]:
+        """The entries whose jobs bring a window's recordings: its own, or those of its parts."""
+        parts = [self.ledger.entry(key) for key in entry.parts]
+        return [part for part in parts if part] or [entry]
+
     def document(self, kind: str) -> bytes:
         """The one receipt, or the one report, of the archive."""
         (found,) = [body for key, body in self.site.objects().items() if key.startswith(f"{kind}/")]
@@ -118,12 +127,10 @@ class World:
         return Counter(self.simulator.stats.begun)
 
     def truth(self, interval: ExportWindow) -> dict[str, str]:
-        """SHA-256 of every recording of an interval, by key, as the platform holds it."""
-        start, end = (int(time.timestamp() * 1000) for time in (interval.start, interval.end))
-        return {
-            f"recordings/{call.recording_id}.mp3": _sha256(recording("mp3", call.recording_id, call.audio_bytes))
-            for call in self.simulator.universe.calls(start, end)
-        }
+        """SHA-256 of every file of an interval of days, by the name under which it is archived."""
+        first, end = (int(time.timestamp()) // 86_400 for time in (interval.start, interval.end))
+        found = [self.way.truth(self.simulator.universe, day) for day in range(first, end)]
+        return {name: sha256 for of_day in found for name, (_, sha256) in of_day.items()}
 
     @property
     def _place(self) -> dict[str, Any]:
@@ -134,14 +141,6 @@ def kill(process: BaseProcess) -> None:
     """SIGKILL, and its end."""
     process.kill()
     process.join()
-
-
-def until(condition: Callable[[], Any], timeout: float = 15.0) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {timeout} s"
-        time.sleep(0.02)
 
 
 def ends_well(process: BaseProcess, timeout: float = SECONDS_TO_END) -> bool:
@@ -166,20 +165,19 @@ def assert_archive_is_whole(world: World, interval: ExportWindow, reports: int =
     """Every recording once, as the platform has it; receipts that say so; nothing left over."""
     objects = world.site.objects()
     kinds = Counter(key.partition("/")[0] for key in objects)
-    assert kinds.keys() == {"manifests", "receipts", "recordings", "reports", "index"}
+    recordings = ORGANISATION_ID if world.way.delivers else "recordings"
+    assert kinds.keys() == {"manifests", "receipts", "reports", "index", recordings}
     assert kinds["reports"] == kinds["index"] == reports
-    recordings = {key: hashlib.sha256(body).hexdigest() for key, body in objects.items() if "recordings/" in key}
-    assert recordings == world.truth(interval)
     lines = [
         json.loads(line) for key, body in objects.items() if key.startswith("receipts/") for line in body.splitlines()
     ]
-    assert sorted(line["key"] for line in lines) == sorted(recordings), "a line for each recording, and only one"
-    assert {(line["key"], line["sha256"]) for line in lines} == set(recordings.items())
+    keys = {line["recording_id"]: line["key"] for line in lines}
+    assert len(keys) == len(set(keys.values())) == len(lines), "a line for each recording, and only one"
+    there = {name: hashlib.sha256(objects[key]).hexdigest() for name, key in keys.items()}
+    assert there == world.truth(interval)
+    if world.way.delivers:
+        assert {line["sha256"] for line in lines} <= {None}
+    else:
+        assert {line["recording_id"]: line["sha256"] for line in lines} == there
+        assert set(keys.values()) == {key for key in objects if key.startswith("recordings/")}
     assert world.site.unfinished() == []
-
-
-def _sha256(body: Any) -> str:
-    digest = hashlib.sha256()
-    for chunk in body.chunks(0, body.size):
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,13 +31,13 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 @pytest.fixture
 def stage(migrated_airflow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
-    """Builds a test's world from what its universe has of its own."""
+    """Builds a test's world from what its universe has of its own; ``clock`` is the platform's."""
     with ExitStack() as stack:
 
-        def build(way: Way = GUIDE, **universe: Any) -> Stage:
+        def build(way: Way = GUIDE, clock: Callable[[], float] = time.time, **universe: Any) -> Stage:
             bucket = {"deliver_to": str(tmp_path / "archive")} if way.delivers else {}
             world = universe_from({**QUICK_WORLD, "volumes": {"2024-05-01": 12}, **bucket, **universe})
-            simulator = stack.enter_context(Simulator(world))
+            simulator = stack.enter_context(Simulator(world, clock=clock))
             ledger = tmp_path / "ledger.db"
             environment = {
                 "AIRFLOW_CONN_GENESYS_DEFAULT": json.dumps(

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from airflow_provider_genesys.simulator import Fault
-from tests.end_to_end.stage import Stage, assert_archive_is_whole
+from tests.end_to_end.stage import Stage, assert_archive_is_whole, assert_receipts_are_true
 from tests.end_to_end.ways import BULK
+from tests.waiting import until
 
 HEALED = [
     (Fault("bulk_lost"), 1),
@@ -70,6 +72,24 @@ def test_what_was_exported_into_another_bucket_is_named_with_its_date(stage: Cal
     report = world.report()
     assert (report["archived"], report["unavailable"]) == (0, report["expected"])
     assert all("it was exported before, on 20" in line["reason"] for line in world.receipts())
+
+
+def test_files_that_come_when_the_day_is_done_are_taken_in_by_the_next_run(stage: Callable[..., Stage]) -> None:
+    ahead = [0.0]
+    world = stage(BULK, clock=lambda: time.time() + ahead[0], volumes={"2024-05-01": 24})
+    world.fail(Fault("late_files", seconds=3600.0))
+    assert world.run() == "success"
+    assert_receipts_are_true(world)
+    assert world.report()["complete"], "what nobody announced is not missed"
+    on_time = world.report()["archived"]
+    assert on_time < len(world.sources())
+
+    ahead[0] = 3600.0
+    until(lambda: len(list(world.archive.rglob("day=01/*/*/*.ogg"))) == len(world.sources()))
+    assert world.run() == "success"
+
+    assert_archive_is_whole(world)
+    assert world.jobs == 1
 
 
 def test_a_job_that_counts_too_many_is_discarded_and_its_window_split(stage: Callable[..., Stage]) -> None:

@@ -30,8 +30,15 @@ HEALED = [
     (BATCH, Fault("forbidden", route="queues", times=None)),
     (TRANSCODED, Fault("transcoding", every=3, times=2)),
     (TRANSCODED, Fault("transcoding_empty", every=3, times=2)),
+    (BATCH, Fault("truncated_body", every=3)),
+    (BATCH, Fault("corrupt_body", every=3)),
     (TRANSCODED, Fault("storage_forbidden", every=5)),
+    (TRANSCODED, Fault("html_body", every=3)),
     (TRANSCODED, Fault("server_errors", route="recordings", every=2, times=3)),
+    (TRANSCODED, Fault("rate_limited", route="recordings", form="absent", seconds=1)),
+    (TRANSCODED, Fault("revoked_token", every=2, times=3)),
+    (TRANSCODED, Fault("dropped_connection", route="recordings")),
+    (TRANSCODED, Fault("invalid_json", route="recordings", every=5)),
 ]
 
 UNAVAILABLE = [

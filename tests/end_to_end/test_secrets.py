@@ -11,26 +11,43 @@ import pytest
 from airflow_provider_genesys.simulator import Fault
 from tests.conftest import AIRFLOW_HOME
 from tests.end_to_end.stage import SECRET, Stage
+from tests.end_to_end.ways import BATCH, GUIDE, Way
+
+LEAK = "Cannot read https://storage.example/1?X-Amz-Date=20240501T000000Z&X-Amz-Signature=0123456789abcdef"
 
 
+@pytest.mark.parametrize(
+    ("way", "leak", "jobs", "archived"),
+    [
+        (GUIDE, Fault("leaky_error"), 2, 9),
+        (BATCH, Fault("batch_errors", every=5, times=None, message=LEAK), 1, 9),
+    ],
+    ids=lambda value: getattr(value, "export_api", ""),
+)
 def test_nothing_secret_is_written_down(
-    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    stage: Callable[..., Stage],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    way: Way,
+    leak: Fault,
+    jobs: int,
+    archived: int,
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "DEBUG")
-    world = stage()
+    world = stage(way)
     world.fail(
-        Fault("leaky_error"),
+        leak,
         Fault("truncated_body", every=3),
         Fault("storage_gone", every=4, times=None),
         Fault("revoked_token", every=3, times=2),
-        Fault("dropped_connection", route="poll"),
+        Fault("dropped_connection", route="poll" if way is GUIDE else "batch_poll"),
     )
 
     with world.process() as process:
         process.wait(180)
-    assert world.simulator.stats.jobs == 2
+    assert world.jobs == jobs
     assert world.run() == "failed"
-    assert world.report()["archived"] == 9
+    assert world.report()["archived"] == archived
 
     issued = {secret for secrets in world.simulator.issued.values() for secret in secrets}
     assert SECRET in issued

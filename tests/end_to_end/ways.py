@@ -22,15 +22,19 @@ class Way:
     :param export_api: the connection's extra.
     :param media_format: the DAG's param.
     :param files: the names and bytes of all files of a day (days since 1970).
-    :param jobs: how many jobs the platform has made.
+    :param job_ids: of the jobs that the platform has made.
     :param delivers: the platform brings the files into the archive, and nobody downloads any.
     """
 
     export_api: str
     media_format: str
     files: Callable[[Universe, int], Files]
-    jobs: Callable[[Simulator], int]
+    job_ids: Callable[[Simulator], set[str]]
     delivers: bool = False
+
+    def jobs(self, simulator: Simulator) -> int:
+        """How many jobs the platform has made."""
+        return len(self.job_ids(simulator))
 
     def truth(self, universe: Universe, day: int) -> dict[str, tuple[int, str]]:
         """Size and SHA-256 of every file, by the name under which it is archived."""
@@ -80,10 +84,13 @@ def _sha256(body: Body) -> str:
     return digest.hexdigest()
 
 
-GUIDE = Way("guide", "mp3", _calls, lambda simulator: len(simulator.jobs))
-BATCH = Way("batch", "auto", _originals, lambda simulator: len(simulator.batches))
-TRANSCODED = Way("batch", "mp3", _transcoded, lambda simulator: 0)
+def _bulk_jobs(simulator: Simulator) -> set[str]:
+    return {job.job_id for job in simulator.bulk_jobs if job.query["action"] == "EXPORT"}
 
-BULK = Way("bulk", "auto", _calls_as_recorded, lambda simulator: simulator.stats.bulk_jobs, delivers=True)
+
+GUIDE = Way("guide", "mp3", _calls, lambda simulator: {job.job_id for job in simulator.jobs})
+BATCH = Way("batch", "auto", _originals, lambda simulator: {batch.batch_id for batch in simulator.batches})
+TRANSCODED = Way("batch", "mp3", _transcoded, lambda simulator: set())
+BULK = Way("bulk", "auto", _calls_as_recorded, _bulk_jobs, delivers=True)
 
 WAYS = {"guide": GUIDE, "batch": BATCH, "transcoded": TRANSCODED, "bulk": BULK}

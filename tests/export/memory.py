@@ -30,6 +30,7 @@ from airflow_provider_genesys.export.model import (
     ReceiptLine,
     Recording,
     StoredObject,
+    Version,
 )
 from airflow_provider_genesys.export.ports import ExportApi
 
@@ -156,7 +157,7 @@ class MemoryApi(ExportApi):
     :ivar in_post: called while a ``POST`` is under way.
     :ivar jobs_at_a_time: how many jobs may be under way; set, it makes jobs wait to be started, too, and be listed.
     :ivar delivers: it brings recordings into archives by itself. A call with a ``+`` in its id is another recording of
-        the conversation of the call before it.
+        the conversation of the call before it; what comes after a ``/`` is another file of it.
     :ivar delivery_seconds: from a job's end until what it exported arrives.
     :ivar exported: when recordings that were exported arrive, epoch seconds.
     :ivar elsewhere: recordings that were exported before, into another bucket.
@@ -256,7 +257,12 @@ class MemoryApi(ExportApi):
     def manifest(self, request: ExportRequest, job: ExportJob) -> Mapping[str, Any] | None:
         if not (self.lot or self.delivers):
             return None
-        return {"recordings": [{"id": one.recording_id, "queue": "claims"} for one in job.recordings]}
+        return {
+            "recordings": [
+                {"id": one.recording_id, "queue": "claims", "conversation": one.conversation_id}
+                for one in job.recordings
+            ]
+        }
 
     def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
         if self.jobs_at_a_time is None:
@@ -412,7 +418,9 @@ class MemoryArchive:
     :ivar verified: recordings that were held against what is stored.
     :ivar has_pyarrow: whether an index can be written.
     :ivar before_fetch: called with each id before it is fetched.
+    :ivar before_receipt: called before a receipt is written, when its writer can no longer be stopped.
     :ivar is_bucket: whether the platform can deliver into it.
+    :ivar etag: of what it delivers.
     """
 
     platform: MemoryApi
@@ -431,19 +439,34 @@ class MemoryArchive:
     indexes: dict[ExportWindow, list[tuple[ExportRequest, ReceiptLine]]] = field(default_factory=dict)
     has_pyarrow: bool = True
     before_fetch: Callable[[str], None] = lambda recording_id: None
+    before_receipt: Callable[[], None] = lambda: None
     is_bucket: bool = True
+    etag: str = "etag"
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
         return self.receipts.get(window)
 
+    def receipt_and_version(self, window: ExportWindow) -> tuple[Receipt | None, Version | None]:
+        return self.receipts.get(window), self.version(window)
+
+    def version(self, window: ExportWindow) -> Version | None:
+        """As stores do it that know an object by its bytes."""
+        return Version(str(hash(repr(self.receipts[window])))) if window in self.receipts else None
+
     def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
         return iter(self.receipts[window]) if window in self.receipts else None
 
-    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
+    def put_receipt(
+        self, window: ExportWindow, receipt: Iterable[ReceiptLine], replaces: Version | None
+    ) -> Version | None:
         if self.receipt_faults:
             raise self.receipt_faults.popleft()
+        self.before_receipt()
+        if self.version(window) != replaces:
+            return None
         self.receipts[window] = tuple(receipt)
         self.written.append(self.receipts[window])
+        return self.version(window)
 
     def fetch_manifest(self, job_id: str, url: str) -> Manifest:
         if not self.platform.is_live(url):
@@ -488,8 +511,16 @@ class MemoryArchive:
         for one in self.platform.exported:
             conversation_id = conversation_of(one)
             if conversation_id in conversations and self.platform.has_arrived(one):
-                stored = StoredObject(f"org/{conversation_id}/{one}.ogg", 10, checksum="etag")
-                yield Recording(one, None, conversation_id=conversation_id, extension="ogg", stored=stored)
+                key, stored_at = f"org/{conversation_id}/{one}.ogg", self.platform.exported[one]
+                stored = StoredObject(key, 10, checksum=self.etag, stored_at=stored_at)
+                recording_id = one.partition("/")[0]
+                yield Recording(recording_id, None, conversation_id=conversation_id, extension="ogg", stored=stored)
+
+    def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
+        receipt = tuple(lines)
+        named = {line.key for line in receipt}
+        conversations = dict.fromkeys((line.metadata["conversation"] for line in receipt if line.metadata), 0.0)
+        return (file for file in self.delivered(conversations) if file.stored and file.stored.key not in named)
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         self.reports[interval] = report
@@ -529,7 +560,7 @@ def _stored(key: str, recording: Recording) -> StoredObject:
 
 def conversation_of(recording_id: str) -> str:
     """The conversation of a recording that a platform delivers."""
-    return f"of-{recording_id.partition('+')[0]}"
+    return f"of-{recording_id.partition('/')[0].partition('+')[0]}"
 
 
 def calls_every(minutes: int, window: ExportWindow) -> dict[str, datetime]:

@@ -67,11 +67,14 @@ def test_a_late_delivery_is_awaited_and_costs_no_attempt(world: World) -> None:
 def test_a_recordings_second_file_that_is_just_arriving_is_awaited(world: World) -> None:
     job_ids = completed(world)
     world.clock.sleep(3600.0)
-    second = {"call-3+2nd": world.clock() + 1.0}
-    world.api.exported |= second
-    with pytest.raises(NotYet, match="are arriving in the bucket at this moment"):
+    world.api.exported["call-3/2nd"] = world.clock() + 30.0
+    with pytest.raises(NotYet, match="files have arrived in the bucket just now") as not_yet:
+        world.coordinator().retrieve(job_ids)
+    world.clock.sleep(not_yet.value.retry_after or 0.0)
+    with pytest.raises(NotYet):
         world.coordinator().retrieve(job_ids)
     assert world.retrieve(world.coordinator(), job_ids) == {"archived": 25}
+    assert {"call-3_0", "call-3_1"} < lines(world).keys()
 
 
 def test_looks_become_rarer(world: World) -> None:
@@ -179,6 +182,78 @@ def test_a_day_from_its_plan_to_its_report(world: World) -> None:
     assert (report.expected, report.archived, report.unavailable, report.failed) == (24, 22, 2, 0)
     assert len(report.windows) == 4, "the first job was too large"
     assert not world.api.ready()
+
+
+# -- what comes after the receipt --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(world: World) -> World:
+    """A day that is archived whole, and then a file comes of a recording that nobody knew to have two."""
+    world.export(REQUEST)
+    world.clock.sleep(3600.0)
+    world.api.exported["call-3/2nd"] = world.clock()
+    world.clock.sleep(3600.0)
+    return world
+
+
+def test_a_file_that_came_late_is_taken_in_by_the_next_run_and_costs_no_job(late: World) -> None:
+    assert late.export(REQUEST) == {"archived": 25}
+    assert len(late.api.jobs) == 1
+    keys = {one: lines(late)[one].key for one in ("call-3_0", "call-3_1")}
+    assert keys == {"call-3_0": "org/of-call-3/call-3.ogg", "call-3_1": "org/of-call-3/call-3/2nd.ogg"}
+    assert "call-3" not in lines(late)
+    assert late.entry(REQUEST).state is RequestState.ARCHIVED
+    report = late.coordinator().reconcile(REQUEST, [DAY])
+    assert (report.is_complete, report.expected, report.archived) == (True, 25, 25)
+
+
+def test_a_file_that_came_late_is_taken_in_by_the_reconciliation(late: World) -> None:
+    report = late.coordinator("the reconciler").reconcile(REQUEST, [DAY])
+    assert (report.is_complete, report.expected, report.archived) == (True, 25, 25)
+    assert (len(late.api.jobs), late.entry(REQUEST).held_by) == (1, "")
+
+
+def test_nothing_is_reconciled_while_files_arrive(late: World) -> None:
+    late.api.exported["call-4/2nd"] = late.clock()
+    with pytest.raises(NotYet):
+        late.coordinator("the reconciler").reconcile(REQUEST, [DAY])
+    assert not late.archive.reports
+    late.clock.sleep(late.pace.max_poll_interval)
+    assert late.coordinator("the reconciler").reconcile(REQUEST, [DAY]).archived == 26
+
+
+def test_a_file_that_can_not_be_taken_in_is_an_error_of_the_report(late: World) -> None:
+    late.ledger.acquire(REQUEST, "somebody else", 300.0)
+    report = late.coordinator().reconcile(REQUEST, [DAY])
+    assert not report.is_complete
+    (error,) = report.errors
+    assert "files came after its receipt was written, and it does not name them: run the interval again" in error
+    assert "somebody else holds it" in error
+
+
+def test_a_file_that_came_late_is_named_though_the_ledger_forgot_its_window(late: World) -> None:
+    late.ledger.compact(late.clock() + 1.0)
+    report = late.coordinator().reconcile(REQUEST, [DAY])
+    assert ["the ledger does not know the window as archived" in error for error in report.errors] == [True]
+    assert late.export(REQUEST) == {"archived": 25}
+    assert late.coordinator().reconcile(REQUEST, [DAY]).is_complete
+
+
+def test_what_failed_and_came_all_the_same_is_archived(world: World) -> None:
+    world.api.can_not_export = {"call-3"}
+    assert world.export(REQUEST) == {"archived": 23, "unavailable": 1}
+    world.api.exported["call-3"] = world.clock()
+    world.clock.sleep(3600.0)
+    assert world.coordinator().reconcile(REQUEST, [DAY]).archived == 24
+
+
+def test_what_was_stated_before_stays_as_it_was_stated(late: World) -> None:
+    late.archive.etag = "another one"
+    assert late.export(REQUEST) == {"archived": 25}
+    assert (lines(late)["call-3_0"].checksum, lines(late)["call-3_1"].checksum) == ("etag", "another one")
+    assert late.export(REQUEST, force_run="another run") == {"archived": 25}
+    assert lines(late)["call-3_0"].checksum == "another one", "who forces a window takes it as it is"
 
 
 # -- what is left ready ----------------------------------------------------------------------------------------------

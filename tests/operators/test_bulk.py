@@ -20,8 +20,10 @@ from airflow_provider_genesys.operators.recordings import (
     RetrieveRecordingsOperator,
 )
 from airflow_provider_genesys.sensors.recordings import ExportJobSensor
+from airflow_provider_genesys.simulator import Fault
 from airflow_provider_genesys.versions import DateTimeTrigger
 from tests.rig import PACE, WINDOW, Rig, context_of, deferral, run
+from tests.waiting import until
 
 BULK = {"export_api": "bulk", "integration_id": "simulated-integration"}
 QUICK: dict[str, Any] = {
@@ -60,6 +62,12 @@ def retrieving(platform: Rig, job_ids: list[str]) -> RetrieveRecordingsOperator:
     return RetrieveRecordingsOperator(task_id="retrieve", job_ids=job_ids, destination=platform.destination, **PACE)
 
 
+def delivered(platform: Rig) -> set[str]:
+    """The keys of the files that have arrived of the day's own recordings."""
+    files = platform.archive.rglob("day=01/*/*/*.ogg")
+    return {file.relative_to(platform.archive).as_posix() for file in files}
+
+
 def receipt(platform: Rig) -> list[dict[str, Any]]:
     (file,) = (platform.archive / "receipts").iterdir()
     return [json.loads(line) for line in file.read_text().splitlines()]
@@ -91,6 +99,22 @@ def test_a_delivery_is_awaited_without_a_worker_slot(bulk: Callable[..., Rig]) -
     assert deferred.kwargs["deadline"] > time.time() + 3600
     assert not (platform.archive / "receipts").exists()
     assert run(task, context)["archived"] == len(receipt(platform))
+
+
+def test_files_that_come_after_the_receipt_are_taken_in_by_the_reconciliation(bulk: Callable[..., Rig]) -> None:
+    platform, context = bulk(faults=[Fault("late_files", seconds=4.0)]), context_of()
+    job_ids = run(waiting(run(platform.submitting(media_format="auto"), context)), context)
+    before, came = run(retrieving(platform, job_ids), context)["archived"], delivered(platform)
+    until(lambda: delivered(platform) - came)
+
+    reconciling = ReconcileExportOperator(
+        task_id="reconcile", windows=[WINDOW], destination=platform.destination, **PACE
+    )
+    counts = run(reconciling, context)
+
+    assert counts["archived"] == len(delivered(platform)) > before
+    assert {line["key"] for line in receipt(platform)} == delivered(platform)
+    assert platform.simulator.stats.bulk_jobs == 1
 
 
 def test_a_third_job_is_awaited_without_a_worker_slot_and_costs_no_attempt(bulk: Callable[..., Rig]) -> None:

@@ -132,6 +132,57 @@ def test_submissions_to_the_published_api_are_held_alike(
         assert simulator.stats.batches + simulator.stats.bulk_jobs == there
 
 
+INTERVAL = "2024-05-01T00:00:00Z/2024-05-02T00:00:00Z"
+
+
+@pytest.mark.parametrize("path", ["query", "jobs"])
+def test_a_search_is_held_before_it_begins(simulate: Simulate, calling: Calling, path: str) -> None:
+    simulator = simulate()
+    caller = calling(simulator)
+    simulator.hold("search")
+    with ThreadPoolExecutor() as threads:
+        url = f"{caller.url}/api/v2/analytics/conversations/details/{path}"
+        answer = threads.submit(caller.session.post, url, json={"interval": INTERVAL})
+        simulator.wait_until_held(5)
+        assert not answer.done()
+        simulator.release()
+        assert answer.result(5).ok
+
+
+def test_an_execution_is_held_before_or_after_it(simulate: Simulate, calling: Calling) -> None:
+    simulator = simulate(bulk_pending_seconds=0)
+    caller = calling(simulator)
+    body = {
+        "action": "EXPORT",
+        "actionAge": 1,
+        "integrationId": "simulated-integration",
+        "conversationQuery": {"interval": INTERVAL},
+    }
+    job = caller.post("/api/v2/recording/jobs", body).json()
+    for point, is_executed in (("execute:before", False), ("execute:after", True)):
+        simulator.hold(point)
+        with pytest.raises(requests.ReadTimeout):
+            caller.session.put(
+                f"{caller.url}/api/v2/recording/jobs/{job['id']}", json={"state": "PROCESSING"}, timeout=0.2
+            )
+        simulator.wait_until_held(5)
+        caller.session.close()
+        simulator.release()
+        assert caller.volume().status_code == 200
+        assert (simulator.bulk_jobs[0].executed_at is not None) is is_executed
+
+
+def test_a_transcoding_is_held_before_it_begins(simulate: Simulate, calling: Calling) -> None:
+    simulator = simulate(transcode_seconds=0)
+    caller = calling(simulator)
+    simulator.hold("transcoding")
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(caller.get, "/api/v2/conversations/nobodys/recordings", formatId="MP3")
+        simulator.wait_until_held(5)
+        simulator.release()
+        assert answer.result(5).status_code == 404
+
+
 def test_holds_are_steered_over_http(simulate: Simulate) -> None:
     simulator = simulate()
     control = f"{simulator.url}/_simulator"

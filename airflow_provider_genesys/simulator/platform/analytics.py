@@ -48,6 +48,7 @@ async def query(request: web.Request) -> web.Response:
     """``POST …/details/query``: a page of conversations that started on a day that the interval touches."""
     simulation = request.app[SIMULATION]
     body = await json_object(request)
+    await simulation.holds.at("search")
     start_ms, end_ms = interval_of(body.get("interval"))
     if end_ms - start_ms > MAX_QUERY_DAYS * MS_PER_DAY:
         raise ApiError(400, f"interval may not be longer than {MAX_QUERY_DAYS} days; use an asynchronous details job")
@@ -70,6 +71,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     """``POST …/details/jobs``: an asynchronous query; not idempotent."""
     simulation = request.app[SIMULATION]
     body = await json_object(request)
+    await simulation.holds.at("search")
     interval = interval_of(body.get("interval"))
     if interval[1] - interval[0] > MAX_JOB_DAYS * MS_PER_DAY:
         raise ApiError(400, f"interval may not be longer than {MAX_JOB_DAYS} days")

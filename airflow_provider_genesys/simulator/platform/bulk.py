@@ -77,12 +77,15 @@ async def poll(request: web.Request) -> web.Response:
     return web.json_response(_written(_job(request, simulation), simulation))
 
 
-async def execute(request: web.Request) -> web.Response:
+async def execute(request: web.Request) -> web.StreamResponse:
     """``PUT …/jobs/{jobId}`` with the state PROCESSING: start a job that is ready; its creator only."""
     simulation = request.app[SIMULATION]
     body = await json_object(request)
     if body.get("state") != "PROCESSING":
         raise ApiError(400, f"state must be PROCESSING, not {body.get('state')!r}")
+    await simulation.holds.at("execute:before")
+    if request.transport is None:  # as in a submission
+        return drop_connection(request)
     job = _job(request, simulation)
     if job.user != client_of(request):
         raise ApiError(403, "A job must be executed by the same user whom originally created the job.")
@@ -93,6 +96,7 @@ async def execute(request: web.Request) -> web.Response:
     job = _executed(job, simulation)
     simulation.platform.bulk_jobs[job.job_id] = job
     deliver_later(job, simulation)
+    await simulation.holds.at("execute:after")
     return web.json_response(_written(job, simulation))
 
 

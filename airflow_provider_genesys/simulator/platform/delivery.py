@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,23 +31,42 @@ def deliver_later(job: BulkJob, simulation: Simulation) -> None:
 
 async def _deliver(job: BulkJob, simulation: Simulation) -> None:
     platform = simulation.platform
-    while simulation.clock() < job.deliver_at:
-        await asyncio.sleep(_LOOK_EVERY)
+    await _until(job.deliver_at, simulation)
     if platform.bulk_jobs[job.job_id].cancelled:
         return
+    files, late = _files(job, simulation)
+    await _put_all(files, job, simulation)
+    platform.delivered[job.job_id] = simulation.clock()
+    if late and job.fault is not None:
+        await _until(job.deliver_at + (job.fault.seconds or 0.0), simulation)
+        await _put_all(late, job, simulation)
+
+
+async def _until(moment: float, simulation: Simulation) -> None:
+    while simulation.clock() < moment:
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _put_all(files: Sequence[MediaFile], job: BulkJob, simulation: Simulation) -> None:
     if simulation.universe.deliver_to is not None:
         put = put_into(simulation.universe.deliver_to)
-        for file in _files(job, simulation):
+        for file in files:
             await asyncio.to_thread(_put, put, file, job)
-    platform.delivered[job.job_id] = simulation.clock()
 
 
-def _files(job: BulkJob, simulation: Simulation) -> Iterator[MediaFile]:
+def _files(job: BulkJob, simulation: Simulation) -> tuple[list[MediaFile], list[MediaFile]]:
+    """What the job exports, and what of it arrives only after it seems to be over."""
+    files: list[MediaFile] = []
+    late: list[MediaFile] = []
+    is_late = job.fault is not None and job.fault.kind == "late_files"
     for day, position, recording_id in job.exported:
         conversation = simulation.platform.conversations.at(day, position)
         media = conversation.media(recording_id)
-        if media is not None:
-            yield from originals(conversation, media)
+        found = originals(conversation, media) if media is not None else []
+        on_time = len(found) - (is_late and len(found) > 1)
+        files += found[:on_time]
+        late += found[on_time:]
+    return files, late
 
 
 def _put(put: Put, file: MediaFile, job: BulkJob) -> None:

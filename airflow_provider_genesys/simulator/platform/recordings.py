@@ -50,6 +50,7 @@ async def recordings(request: web.Request) -> web.Response:
     """``GET …/recordings``: the recordings with their media; 202 while they are being transcoded."""
     simulation = request.app[SIMULATION]
     wait = number_of(request.query.get("maxWaitMs"), "maxWaitMs", 5_000)
+    await simulation.holds.at("transcoding")
     container = _container(request)
     conversation = _conversation(request, simulation)
     fault = simulation.plan.for_conversation(

@@ -14,6 +14,7 @@ from airflow_provider_genesys.simulator import Fault, Simulator
 from tests.servers.seaweedfs import SeaweedServer
 from tests.simulator.conftest import Caller, Clock
 from tests.simulator.platform.worlds import DAY, conversations_of
+from tests.waiting import until
 
 Simulate = Callable[..., Simulator]
 Calling = Callable[..., Caller]
@@ -271,6 +272,24 @@ def test_every_file_of_a_job_arrives_in_its_folder_with_its_metadata(
         key = (metadata["conversationId"], metadata["recordingId"])
         there[key] = there.get(key, 0) + 1
     assert there == expected
+
+
+def test_late_files_arrive_when_everything_else_is_there_and_said_to_be(
+    ready: Simulate, calling: Calling, clock: Clock, tmp_path: Path
+) -> None:
+    def there() -> set[str]:
+        return {path.name for path in tmp_path.rglob("*.ogg")}
+
+    simulator = ready(deliver_to=str(tmp_path), faults=[Fault("late_files", seconds=50)])
+    caller = calling(simulator)
+    job = fulfilled(caller)
+    assert delivered(simulator, job)
+    recordings = [media for each in conversations_of(simulator) for media in each.recordings]
+    late = {f"{one.recording_id}-1.ogg" for one in recordings if one.results == 2}
+    assert late
+    assert not late & there()
+    clock.tick(50)
+    until(lambda: late < there())
 
 
 def test_a_job_is_delivered_into_a_bucket(ready: Simulate, calling: Calling, seaweed: SeaweedServer) -> None:
