@@ -63,18 +63,19 @@ def fill(ledger: Ledger, hours: int, end: datetime) -> ExportRequest:
     return newest
 
 
-def seconds(ask: Callable[[answers.Query], answers.Answer], query: answers.Query) -> tuple[float, Any]:
-    """The median of some tries, and the answer."""
+def seconds(ask: Callable[[answers.Query], answers.Answer], query: answers.Query) -> tuple[tuple[float, float], Any]:
+    """Of some tries the median wall time and CPU time of this process, and the answer."""
     times = []
     for _ in range(TRIES):
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         answer = ask(query)
-        times.append(time.perf_counter() - began)
-    return median(times), json.loads(answer.body)
+        times.append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    wall, cpu = map(median, zip(*times, strict=True))
+    return (wall, cpu), json.loads(answer.body)
 
 
-def measure(ledger: Ledger, end: datetime, years: int) -> tuple[float, float]:
-    """Seconds of the calendar's answer, and of a day's."""
+def measure(ledger: Ledger, end: datetime, years: int) -> tuple[float, float, float, float]:
+    """Seconds of the calendar's answer and of a day's, each by the wall's clock and of CPU."""
     days = (end - end.replace(year=end.year - years)).days
     newest = fill(ledger, 24 * days, end)
     with patch.object(answers, "known_ledger_of", lambda *_: ledger):
@@ -84,7 +85,7 @@ def measure(ledger: Ledger, end: datetime, years: int) -> tuple[float, float]:
     statuses = [each["status"] for each in found["selections"][0]["days"].values()]
     if statuses != ["archived"] * days or len(windows["windows"]) != 24:
         raise SystemExit("the ledger does not tell what was put into it")
-    return calendar, day
+    return *calendar, *day
 
 
 def main() -> None:
@@ -94,12 +95,12 @@ def main() -> None:
     arguments = parser.parse_args()
     end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     print(f"\n  {arguments.years} years of hourly windows; {os.cpu_count()} cores, servers on this machine\n")
-    print(f"  {'ledger':<24}{'calendar, s':>14}{'a day, s':>14}")
+    print(f"  {'ledger':<24}{'calendar, s':>14}{'its CPU, s':>14}{'a day, s':>14}{'its CPU, s':>14}")
     for name in arguments.ledger or LEDGERS:
         with ExitStack() as stack:
             opener = stack.enter_context(LEDGERS[name]())
-            calendar, day = measure(opener(), end, arguments.years)
-        print(f"  {name:<24}{calendar:>14.2f}{day:>14.2f}", flush=True)
+            figures = measure(opener(), end, arguments.years)
+        print(f"  {name:<24}" + "".join(f"{figure:>14.2f}" for figure in figures), flush=True)
 
 
 if __name__ == "__main__":

@@ -439,6 +439,8 @@ def canonical_key(value: Mapping[str, Any]) -> str:
 
 def _utc(time: datetime) -> datetime:
     """A plain datetime of whole milliseconds: arithmetic on pendulum's loses a zone that isn't pendulum's own."""
+    if type(time) is datetime and time.tzinfo is UTC and time.microsecond % 1000 == 0:
+        return time  # as a ledger reads it, ten thousands at a time
     time = time.astimezone(UTC)
     whole = time.microsecond // 1000 * 1000
     return datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, whole, UTC)
