@@ -30,8 +30,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules("operators.recordings")],
         "sensors": [_modules("sensors.recordings")],
         "triggers": [_modules("triggers.recordings")],
+        "notifications": [f"{_PACKAGE}.notifications.recordings.ExportFailureNotifier"],
         "extra-links": [
-            f"{_PACKAGE}.links.recordings.{name}" for name in ("ManifestLink", "ReceiptLink", "ReportLink")
+            f"{_PACKAGE}.links.recordings.{name}" for name in ("JobLink", "ManifestLink", "ReceiptLink", "ReportLink")
         ],
         "cli": [f"{_PACKAGE}.cli.definition.get_genesys_commands"],
         "plugins": [

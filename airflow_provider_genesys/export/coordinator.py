@@ -26,6 +26,7 @@ from airflow_provider_genesys.export.errors import (
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
 from airflow_provider_genesys.export.forecast import Forecast, forecast
 from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     AUDIO,
     Entry,
@@ -93,6 +94,7 @@ class Coordinator:
 
     :param owner: names the orchestrator in the ledger: the same for all tasks and tries of one window in a DAG run.
     :param archive: None for steps that do without one.
+    :param meter: takes in what the steps come to.
     """
 
     organisation: Organisation
@@ -103,6 +105,7 @@ class Coordinator:
     archive: Archive | None = None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    meter: Meter = field(default_factory=Meter)
 
     def request(
         self,
@@ -167,7 +170,8 @@ class Coordinator:
 
         :raises NotYet: where there is no room for another job now.
         """
-        return forecast(request, self.api, self._await_poll_budget, self.pace.poll_interval, self.sleep)
+        pace = self.pace
+        return forecast(request, self.api, self._await_poll_budget, pace.poll_interval, self.sleep, self.meter)
 
     def follow(self, job_ids: list[str], ahead: float = 0.0) -> Progress:
         """One step of the wait for jobs: poll what is due, within the budget.
@@ -275,6 +279,14 @@ class Coordinator:
             archive.put_index(selection.window, lines_of(requests, archive))
         return report
 
+    @property
+    def destination(self) -> str:
+        """The archive's URI, as the ledger remembers it.
+
+        :raises InvalidInput: where there is no archive.
+        """
+        return self._the_archive.destination
+
     def _balance(self, entry: Entry) -> WindowBalance:
         """What a window comes to, with all that has been delivered of it by now."""
         fault = self._windows.catch_up(entry) if self.api.delivers else ""
@@ -347,6 +359,7 @@ class Coordinator:
         reserved = self.ledger.reserve(
             str(self.organisation), "polls", self.pace.polls_per_minute, within=_LONGEST_WAIT_FOR_BUDGET
         )
+        self.meter.gauge(Figure.POLLS_LEFT, reserved.left)
         if not reserved.granted:
             raise Passing("the organisation's poll budget is reserved for minutes ahead", reserved.wait)
         self.sleep(reserved.wait)
@@ -363,7 +376,7 @@ class Coordinator:
 
     @cached_property
     def _submission(self) -> Submission:
-        return Submission(self.api, self.ledger, self._leases, self.sleep)
+        return Submission(self.api, self.ledger, self._leases, self.sleep, self.meter)
 
     @cached_property
     def _following(self) -> Following:
@@ -376,12 +389,21 @@ class Coordinator:
             pace.poll_interval,
             pace.max_poll_interval,
             pace.max_recordings_per_job,
+            self.meter,
         )
 
     @cached_property
     def _retrieval(self) -> Retrieval:
-        quiet = self.pace.max_poll_interval
-        return Retrieval(self.api, self.ledger, self._the_archive, self._leases, self.clock, self.sleep, quiet)
+        return Retrieval(
+            self.api,
+            self.ledger,
+            self._the_archive,
+            self._leases,
+            self.clock,
+            self.sleep,
+            self.pace.max_poll_interval,
+            self.meter,
+        )
 
     @cached_property
     def _windows(self) -> Windows:

@@ -366,10 +366,12 @@ class Reservation:
 
     :param granted: whether a slot was reserved.
     :param wait: seconds until the reserved slot, or, where none was granted, until asking again makes sense.
+    :param left: how many calls of the budget were not reserved then.
     """
 
     granted: bool
     wait: float
+    left: int = 0
 
 
 Version = NewType("Version", str)

@@ -302,6 +302,9 @@ class Archive(Protocol):
         :raises UrlsExpired: where the storage answers 403; outcomes that came before stay good.
         """
 
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        """The interval's reconciliation as it was written; None where there is none."""
+
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         """Write the interval's reconciliation, over an older one, and return its key.
 

@@ -7,7 +7,7 @@ What is expected comes from the archived manifests, what is there from the recei
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +43,11 @@ class Missing:
             "status": self.status,
             "reason": self.reason,
         }
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> Missing:
+        """Read it back from a report."""
+        return cls(**{**value, "window": ExportWindow.parse(value["window"])})
 
     def __str__(self) -> str:
         what = f"recording {self.recording_id!r}" if self.recording_id else "the whole window"
@@ -137,6 +142,16 @@ class Report:
             "complete": self.is_complete,
         }
 
+    def outcome(self) -> dict[str, Any]:
+        """The interval and what came of it: what is told to others than the run itself. No ids."""
+        return {
+            **self.interval.to_dict(),
+            "expected": self.expected,
+            "archived": self.archived,
+            "unavailable": self.unavailable,
+            "failed": self.failed,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """What ``reports/`` keeps."""
         return {
@@ -149,6 +164,20 @@ class Report:
             "errors": self.errors,
             "by_window": [window.to_dict() for window in self.windows],
         }
+
+
+def what_is_missing(report: Mapping[str, Any], shown: int) -> str:
+    """A report in words, for whoever has to mend something.
+
+    :param report: as :meth:`Report.to_dict` has it.
+    :param shown: how many faults are named at most.
+    """
+    faults = [*report["errors"], *(str(Missing.parse(missing)) for missing in report["missing"])]
+    if len(faults) > shown:
+        faults[shown:] = [f"and {len(faults) - shown} more, which the report names"]
+    counts = ", ".join(f"{what} {report[what]}" for what in ("expected", "archived", "unavailable", "failed"))
+    interval = ExportWindow.parse(report["interval"])
+    return "\n  ".join([f"the export of {interval} is incomplete ({counts}):", *faults])
 
 
 def balance(entry: Entry, by: Sequence[Entry], archive: Archive) -> WindowBalance:

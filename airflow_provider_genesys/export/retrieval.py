@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life, refuse_foreign
 from airflow_provider_genesys.export.arrival import arrived
 from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
+from airflow_provider_genesys.export.metering import Meter
 from airflow_provider_genesys.export.model import (
     Entry,
     ExportJob,
@@ -46,6 +47,7 @@ class Retrieval:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     quiet: float = 180.0
+    meter: Meter = field(default_factory=Meter)
 
     def proof(self, request: ExportRequest, entry: Entry | None, by: Iterable[Entry]) -> Receipt | None:
         """The window's receipt, where it proves that the present generation of the request is archived whole.
@@ -83,11 +85,16 @@ class Retrieval:
         """
         with self.leases.kept(entry) as keeper:
             before, version = self.archive.receipt_and_version(entry.request.window)
-            archiving = Archiving(entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep)
+            archiving = Archiving(
+                entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep, self.meter
+            )
             known = self._known(entry, by, before or ())
             archiving.statement.keep(() if self.api.delivers else known)
             archiving.await_jobs(by)
-            yield archiving
+            try:
+                yield archiving
+            finally:
+                archiving.measure()
         archiving.close()
 
     def take(self, archiving: Archiving, by: Entry, job: ExportJob) -> Leftover | None:

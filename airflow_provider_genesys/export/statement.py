@@ -32,9 +32,11 @@ class Statement:
     Lines are kept without the metadata of manifests, which are read once more when the receipt is written.
 
     :param request: the window's.
+    :ivar brought: how many recordings became archived since it was begun, and their bytes.
     """
 
     request: ExportRequest
+    brought: tuple[int, int] = (0, 0)
     _lines: dict[str, ReceiptLine] = field(default_factory=dict)
     _manifests: list[Manifest] = field(default_factory=list)
 
@@ -80,6 +82,7 @@ class Statement:
         """Write down what a fetch came to."""
         line = self._lines[recording.recording_id]
         if isinstance(outcome, StoredObject):
+            self.brought = (self.brought[0] + 1, self.brought[1] + outcome.size)
             line = replace(
                 line,
                 status=RecordingStatus.ARCHIVED,

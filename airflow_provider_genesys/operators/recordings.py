@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, Asset, conf
 
 from airflow_provider_genesys.export.coordinator import Pending
 from airflow_provider_genesys.export.errors import InvalidInput
@@ -16,7 +16,8 @@ from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.export.planning import timezone_of
-from airflow_provider_genesys.links.recordings import ManifestLink, ReceiptLink, ReportLink
+from airflow_provider_genesys.export.reconciliation import what_is_missing
+from airflow_provider_genesys.links.recordings import JobLink, ManifestLink, ReceiptLink, ReportLink
 from airflow_provider_genesys.operators.arguments import (
     filters_of,
     flag,
@@ -38,15 +39,17 @@ from airflow_provider_genesys.operators.base import (
     run_of,
 )
 from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT
-from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_hang
+from airflow_provider_genesys.versions import DateTimeTrigger, why_backfill_would_hang
 from airflow_provider_genesys.wiring import DEFAULT_CONCURRENCY, DEFAULT_KEY_TEMPLATE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_genesys.export.coordinator import Coordinator
-    from airflow_provider_genesys.export.model import ExportRequest
+    from airflow_provider_genesys.export.metering import Figure
+    from airflow_provider_genesys.export.model import ExportRequest, Organisation
     from airflow_provider_genesys.export.reconciliation import Report
+    from airflow_provider_genesys.lineage import Lineage
 
 _MISSING_SHOWN = 20
 
@@ -134,12 +137,8 @@ class PlanExportOperator(_SelectingOperator):
 
     def _begin(self, context: Context, counted: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
         with self._patiently(counted=counted):
-            if backfill_would_hang(context):
-                raise InvalidInput(
-                    "this backfill would never see the tasks that are mapped over these windows: set "
-                    "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "
-                    "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
-                )
+            if remedy := why_backfill_would_hang(context):
+                raise InvalidInput(f"this backfill would never see the tasks mapped over these windows: {remedy}")
             is_dry = flag("dry_run", self.is_dry_run)
             interval = interval_of(context, self.start, self.end)
             self._defer_until_settled(interval)
@@ -200,7 +199,7 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
     """
 
     template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
-    operator_extra_links = (ReceiptLink(),)
+    operator_extra_links = (JobLink(), ReceiptLink())
 
     def __init__(
         self, *, window: Mapping[str, str], destination: str, force: bool | str = False, **kwargs: Any
@@ -221,6 +220,8 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
             request = self._request(coordinator, window)
             self._link(context, self.destination, window=window)
             outcome = coordinator.submit(request, force_run)
+            if isinstance(outcome, list):
+                self._link(context, self.destination, window=window, job_ids=outcome)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome)
         return outcome
@@ -253,7 +254,8 @@ class RetrieveRecordingsOperator(WindowOperator):
         "key_template",
         "upload_args",
     )
-    operator_extra_links = (ManifestLink(), ReceiptLink())
+    operator_extra_links = (JobLink(), ManifestLink(), ReceiptLink())
+    _moved: tuple[Organisation, str, Mapping[Figure, int]] | None = None
 
     def __init__(
         self,
@@ -311,12 +313,19 @@ class RetrieveRecordingsOperator(WindowOperator):
             jobs = job_ids_of(job_ids)
             window = ExportWindow.parse(self.window) if self.window else None
             self._link(context, self.destination, job_ids=jobs, window=window)
+            self._moved = (coordinator.organisation, coordinator.destination, coordinator.meter.counts)
             outcome = coordinator.retrieve(jobs)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome, deadline=deadline)
         if isinstance(outcome, Pending):
             self._defer_for_jobs(context, outcome.job_ids, deadline)
         return dict(outcome)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage | None:
+        """From the organisation to the archive, with what was archived, also by a task that failed in the end."""
+        from airflow_provider_genesys.lineage import of_retrieval
+
+        return of_retrieval(*self._moved) if self._moved else None
 
 
 class ReconcileExportOperator(_SelectingOperator):
@@ -332,7 +341,7 @@ class ReconcileExportOperator(_SelectingOperator):
     :param end: as the planner's (templated).
     :param index: write the receipts as one Parquet file, too, under ``index/``: needs the extra ``[parquet]``. None:
         where that is installed.
-    :return: the report's counts.
+    :return: the report's counts. Assets in ``outlets`` get an event with the interval and its counts as ``extra``.
     """
 
     template_fields: Sequence[str] = (
@@ -345,6 +354,7 @@ class ReconcileExportOperator(_SelectingOperator):
         "end",
     )
     operator_extra_links = (ReportLink(),)
+    _stated: tuple[Organisation, str, Mapping[str, Any]] | None = None
 
     def __init__(
         self,
@@ -384,14 +394,20 @@ class ReconcileExportOperator(_SelectingOperator):
             self._link(context, self.destination, interval=interval)
             report = coordinator.reconcile(selection, windows_of(self.windows), verify=verify, index=self.index)
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
+        self._stated = (coordinator.organisation, report.destination, report.outcome())
         if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
-            raise AirflowFailException(_what_is_missing(report))
+            raise AirflowFailException(what_is_missing(report.to_dict(), _MISSING_SHOWN))
+        self._announce(context, report)
         return report.counts()
 
+    def _announce(self, context: Context, report: Report) -> None:
+        """Tell who waits for the assets in ``outlets`` what came."""
+        for asset in self.outlets:
+            if isinstance(asset, Asset):
+                context["outlet_events"][asset].extra = report.outcome()
 
-def _what_is_missing(report: Report) -> str:
-    lines = [*report.errors, *map(str, report.missing)]
-    if len(lines) > _MISSING_SHOWN:
-        lines[_MISSING_SHOWN:] = [f"and {len(lines) - _MISSING_SHOWN} more, which the report names"]
-    counts = f"expected {report.expected}, archived {report.archived}, unavailable {report.unavailable}"
-    return f"the export of {report.interval} is incomplete ({counts}, failed {report.failed}):\n  " + "\n  ".join(lines)
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage | None:
+        """From the organisation to the archive, with what the interval came to, complete or not."""
+        from airflow_provider_genesys.lineage import of_reconciliation
+
+        return of_reconciliation(*self._stated) if self._stated else None

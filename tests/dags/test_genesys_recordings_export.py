@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_genesys.operators.arguments import filters_of
 from airflow_provider_genesys.params import export_params
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
-from tests.airflow_versions import dag_bag, serialized
+from tests.airflow_versions import as_the_webserver_reads, dag_bag, serialized
 from tests.conftest import AIRFLOW_HOME, ROOT
 
 DAG_ID = "genesys_recordings_export"
@@ -124,6 +124,19 @@ def test_its_params_are_those_of_the_contract(dag: Any) -> None:
     assert {name: dag.params.get_param(name).value for name in dag.params} == {
         name: param.value for name, param in export_params({}).items()
     }
+
+
+def test_its_trigger_form_has_a_name_a_kind_and_help_for_every_param(dag: Any) -> None:
+    """As the webserver and the api-server read it."""
+    params = as_the_webserver_reads(dag).params
+    assert set(params) == set(export_params({}))
+    for name in params:
+        param = params.get_param(name)
+        assert param.description, name
+        assert param.schema["title"], name
+        assert param.schema["type"], name
+    assert params.get_param("media_format").schema["enum"] == ["auto", "mp3", "wav", "original"]
+    assert params.get_param("start").schema["format"] == "date-time"
 
 
 def test_a_deployment_sets_defaults_without_editing_it(monkeypatch: pytest.MonkeyPatch) -> None:

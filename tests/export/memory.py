@@ -522,6 +522,9 @@ class MemoryArchive:
         conversations = dict.fromkeys((line.metadata["conversation"] for line in receipt if line.metadata), 0.0)
         return (file for file in self.delivered(conversations) if file.stored and file.stored.key not in named)
 
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        return self.reports.get(interval)
+
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         self.reports[interval] = report
         return f"reports/{interval}"

@@ -351,9 +351,9 @@ def test_a_volume_that_is_recorded_again_is_the_newer_one(ledger: Ledger) -> Non
 def test_a_budget_lets_as_many_calls_through_as_it_says(address: str) -> None:
     ledger = open_ledger(address, span=100.0)
     granted = [ledger.reserve("organisation", "polls", 3) for _ in range(3)]
-    assert granted == [Reservation(granted=True, wait=0.0)] * 3
+    assert granted == [Reservation(granted=True, wait=0.0, left=left) for left in (2, 1, 0)]
     refused = ledger.reserve("organisation", "polls", 3)
-    assert not refused.granted
+    assert (refused.granted, refused.left) == (False, 0)
     assert 95 < refused.wait <= 100
     assert not ledger.reserve("organisation", "polls", 3, within=90.0).granted
 

@@ -121,10 +121,15 @@ def _status(batch: Batch, simulation: Simulation, base_url: str) -> dict[str, An
         "expectedResultCount": found,
         "resultCount": done,
         "errorCount": sum("errorMsg" in result for result in shown),
-        "status": "Completed" if share >= 1 else "InProgress",
+        "status": status_of(batch, simulation),
         "results": shown,
         "selfUri": f"/api/v2/recording/batchrequests/{batch.batch_id}",
     }
+
+
+def status_of(batch: Batch, simulation: Simulation) -> str:
+    """A batch request's status now."""
+    return "Completed" if _share(batch, simulation) >= 1 else "InProgress"
 
 
 def _disguised(kind: str, found: int, done: int) -> tuple[int, int]:
