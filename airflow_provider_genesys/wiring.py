@@ -22,6 +22,7 @@ from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.layout import KeyTemplate, manifest_key, receipt_key, report_key
 from airflow_provider_genesys.archive.pages import page_of
+from airflow_provider_genesys.archive.receipts import read_receipt
 from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_genesys.archive.stores import Store
-    from airflow_provider_genesys.export.model import ExportWindow
+    from airflow_provider_genesys.export.model import ExportWindow, ReceiptLine
     from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 
 DEFAULT_LEDGER = "genesys_ledger"
@@ -167,6 +168,22 @@ def report(destination: str, interval: ExportWindow) -> Mapping[str, Any] | None
     """
     place = Destination.parse(destination)
     return ObjectArchive(_STORES[place.scheme](place, 1), Downloader(connections=1)).report(interval)
+
+
+def receipt_reader(destination: str) -> Callable[[ExportWindow], Iterator[ReceiptLine] | None]:
+    """Reads the receipts of an archive, for a look inside: the lines of a window's receipt, or None where it has none.
+
+    :param destination: the archive's URI.
+    :raises InvalidInput: for a destination that can't be used.
+    """
+    place = Destination.parse(destination)
+    store = _STORES[place.scheme](place, 1)
+
+    def lines(window: ExportWindow) -> Iterator[ReceiptLine] | None:
+        chunks = store.read(receipt_key(window))
+        return None if chunks is None else read_receipt(chunks)
+
+    return lines
 
 
 def ledger(

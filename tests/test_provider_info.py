@@ -26,6 +26,7 @@ from airflow_provider_genesys.operators.recordings import (
     RetrieveRecordingsOperator,
     SubmitExportOperator,
 )
+from airflow_provider_genesys.plugins.coverage import CoveragePlugin
 from airflow_provider_genesys.provider_info import get_provider_info
 from airflow_provider_genesys.sensors.recordings import ExportJobSensor
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
@@ -98,6 +99,11 @@ def test_every_command_that_it_names_exists() -> None:
     (name,) = get_provider_info()["cli"]
     module, _, function = name.rpartition(".")
     assert getattr(import_module(module), function) is get_genesys_commands
+
+
+def test_airflow_lists_the_plugin(manager: ProvidersManager) -> None:
+    named = f"{CoveragePlugin.__module__}.{CoveragePlugin.__qualname__}"
+    assert (CoveragePlugin.name, named) in {(each.name, each.plugin_class) for each in manager.plugins}
 
 
 def test_every_module_that_it_names_exists() -> None:

@@ -341,6 +341,25 @@ class Entry:
         return replace(self.request, conversations=some) if some else self.request
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a window stands, at a glance: an :class:`Entry` without its jobs.
+
+    :param request: for a whole window, never for a part of one.
+    :param destinations: as of an :class:`Entry`: a memory of where it was archived.
+    :param attempts: how many jobs of its own it has had.
+    :param error: why it failed.
+    :param checked_at: when what the platform has of it was last counted again, epoch seconds; None: never.
+    """
+
+    request: ExportRequest
+    state: RequestState
+    destinations: tuple[str, ...] = ()
+    attempts: int = 0
+    error: str = ""
+    checked_at: float | None = None
+
+
 SPAN = 60.0 + 2.0
 """Seconds that hold at most ``per_minute`` calls of a rate budget: a minute, and two for calls that reach the platform
 unevenly."""
@@ -435,6 +454,8 @@ def canonical_key(value: Mapping[str, Any]) -> str:
 
 def _utc(time: datetime) -> datetime:
     """A plain datetime of whole milliseconds: arithmetic on pendulum's loses a zone that isn't pendulum's own."""
+    if type(time) is datetime and time.tzinfo is UTC and time.microsecond % 1000 == 0:
+        return time  # as a ledger reads it, ten thousands at a time
     time = time.astimezone(UTC)
     whole = time.microsecond // 1000 * 1000
     return datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, whole, UTC)
