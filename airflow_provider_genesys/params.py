@@ -14,7 +14,10 @@ from airflow_provider_genesys.archive.layout import DEFAULT_KEY_TEMPLATE, KEY_TE
 
 PREFIX = "GENESYS_EXPORT_"
 
-_PARAMS: dict[str, tuple[Any, dict[str, Any], str]] = {
+_Described = tuple[Any, dict[str, Any], str]
+"""A param's default, its schema, and what it is for."""
+
+_PARAMS: dict[str, _Described] = {
     "destination": (
         "file:///tmp/genesys-archive",
         {"type": "string", "pattern": r"^(s3|gs|abfs|file)://.+"},
@@ -108,6 +111,18 @@ _CHOICES = {
 """What the trigger form says of a choice."""
 
 
+_RECHECK_PARAMS: dict[str, _Described] = {
+    **{name: described for name, described in _PARAMS.items() if name != "force"},
+    "days": (
+        30,
+        {"type": "integer", "minimum": 1},
+        "How many days are counted again: the last ones that have settled",
+    ),
+    "start": (None, {"type": ["null", "string"], "format": "date-time"}, "With `end`: wins over `days`"),
+    "end": (None, {"type": ["null", "string"], "format": "date-time"}, "With `start`: wins over `days`"),
+}
+
+
 def export_params(environment: Mapping[str, str] = os.environ) -> dict[str, Param]:
     """The params of an export DAG.
 
@@ -115,11 +130,20 @@ def export_params(environment: Mapping[str, str] = os.environ) -> dict[str, Para
         defaults of a deployment; all but strings are JSON.
     :raises ValueError: for a default that is no JSON or that the param's schema refuses: when the DAG is parsed.
     """
-    return {name: _param(name, environment) for name in _PARAMS}
+    return {name: _param(name, described, environment) for name, described in _PARAMS.items()}
 
 
-def _param(name: str, environment: Mapping[str, str]) -> Param:
-    default, schema, description = _PARAMS[name]
+def recheck_params(environment: Mapping[str, str] = os.environ) -> dict[str, Param]:
+    """The params of a recheck DAG: those of the export DAG, whose environment variables they share, and ``days``.
+
+    :param environment: as :func:`export_params` takes it.
+    :raises ValueError: as :func:`export_params` does.
+    """
+    return {name: _param(name, described, environment) for name, described in _RECHECK_PARAMS.items()}
+
+
+def _param(name: str, described: _Described, environment: Mapping[str, str]) -> Param:
+    default, schema, description = described
     variable = PREFIX + name.upper()
     if variable in environment:
         default = _value(variable, environment[variable], schema)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import ParamValidationError
 
-from airflow_provider_genesys.params import export_params
+from airflow_provider_genesys.params import export_params, recheck_params
 
 DEFAULTS: dict[str, Any] = {
     "destination": "file:///tmp/genesys-archive",
@@ -31,8 +31,16 @@ def test_the_params_and_their_defaults_are_those_of_the_contract() -> None:
     assert {name: param.value for name, param in export_params({}).items()} == DEFAULTS
 
 
+def test_a_rechecks_params_are_an_exports_but_for_force_and_with_days() -> None:
+    recheck = {name: param.value for name, param in recheck_params({}).items()}
+    assert recheck == {name: value for name, value in {**DEFAULTS, "days": 30}.items() if name != "force"}
+    assert recheck_params({"GENESYS_EXPORT_DAYS": "7"})["days"].value == 7
+    with pytest.raises(ValueError, match="GENESYS_EXPORT_DAYS is no default for the param 'days'"):
+        recheck_params({"GENESYS_EXPORT_DAYS": "0"})
+
+
 def test_every_param_says_what_it_is_for() -> None:
-    for name, param in export_params({}).items():
+    for name, param in (*export_params({}).items(), *recheck_params({}).items()):
         assert param.description, name
         assert param.schema["title"].lower().replace(" ", "_") == name
 

@@ -68,6 +68,7 @@ class Archiving:
     :param before: the window's receipt of before; None where there was none.
     :param version: the receipt's, which the next one replaces; read while the window was held.
     :param clock: this machine's clock, epoch seconds: URLs expire by it.
+    :param settled: conversations that are not missing where nothing comes for them any more.
     """
 
     entry: Entry
@@ -79,6 +80,7 @@ class Archiving:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     meter: Meter = field(default_factory=Meter)
+    settled: frozenset[str] = frozenset()
     statement: Statement = field(init=False)
     _faults: dict[str, ExportError] = field(default_factory=dict)
     _checkpoints: Checkpoints | None = None
@@ -112,7 +114,9 @@ class Archiving:
         if by.request == self.entry.request:
             self.entry = by
         self._has_begun = True
+        missing = [one for one in missing if one not in self.settled]
         self.statement.meet(by.asked.conversations)
+        self.statement.renew(job)
         wanted = self.statement.expect(job, manifest)
         self.statement.miss(missing, job.job_id, NOTHING_CAME)
         if len(wanted) >= _WORTH_CHECKPOINTS:

@@ -59,6 +59,8 @@ class Retrieval:
         if receipt is None:
             return None
         refuse_foreign(receipt, request, self.archive.destination)
+        if entry is not None and entry.state is RequestState.REOPENED:
+            return None
         if any(line.status in LACKING for line in receipt):
             return None
         if entry is not None and entry.forced_by and not _jobs_of_generation(by).issuperset(_jobs(receipt)):
@@ -85,8 +87,9 @@ class Retrieval:
         """
         with self.leases.kept(entry) as keeper:
             before, version = self.archive.receipt_and_version(entry.request.window)
+            settled = _settled(before or ()) if entry.state is RequestState.REOPENED else frozenset()
             archiving = Archiving(
-                entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep, self.meter
+                entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep, self.meter, settled
             )
             known = self._known(entry, by, before or ())
             archiving.statement.keep(() if self.api.delivers else known)
@@ -155,16 +158,19 @@ class Retrieval:
         return None
 
     def _known(self, entry: Entry, by: Collection[Entry], receipt: Sequence[ReceiptLine]) -> list[ReceiptLine]:
-        """The lines that stay: what is archived, and of a window in parts what earlier jobs could not provide."""
+        """The lines that stay: what is archived, and what earlier jobs could not provide, where the newest are not of
+        all of the window, or it was deleted since.
+        """
         refuse_foreign(receipt, entry.request, self.archive.destination)
         trusted = _jobs_of_generation(by) if entry.forced_by else _jobs(receipt)
         current = {one.current.job_id for one in by if one.current}
+        stays = bool(entry.parts) or entry.state is RequestState.REOPENED
         return [
             line
             for line in receipt
             if line.job_id in trusted
             if line.status is RecordingStatus.ARCHIVED
-            or (line.status is RecordingStatus.UNAVAILABLE and entry.parts and line.job_id not in current)
+            or (line.status is RecordingStatus.UNAVAILABLE and stays and line.job_id not in current)
         ]
 
 
@@ -173,6 +179,12 @@ def _as_stated(one: Recording, stated: Mapping[str, ReceiptLine]) -> Recording:
     if one.stored is None or line is None or line.size is None:
         return one
     return replace(one, stored=replace(one.stored, size=line.size, checksum=line.checksum))
+
+
+def _settled(receipt: Sequence[ReceiptLine]) -> frozenset[str]:
+    """The conversations that a receipt lacks nothing of. Deleted since, they are not missing."""
+    lacking = {line.conversation_id for line in receipt if line.status in LACKING}
+    return frozenset(one for line in receipt if (one := line.conversation_id) and one not in lacking)
 
 
 def _jobs(receipt: Iterable[ReceiptLine]) -> set[str]:

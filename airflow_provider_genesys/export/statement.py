@@ -56,6 +56,16 @@ class Statement:
             if one in self._lines and self._lines[one].status is RecordingStatus.MISSING:
                 del self._lines[one]
 
+    def renew(self, job: ExportJob) -> None:
+        """Strike out what was unavailable of the conversations that a later job brings something of: it tells anew, and
+        perhaps under other names.
+        """
+        came = {one.conversation_id for one in job.recordings if one.conversation_id}
+        for recording_id, line in list(self._lines.items()):
+            is_of_another = line.status is RecordingStatus.UNAVAILABLE and line.job_id != job.job_id
+            if is_of_another and line.conversation_id in came:
+                del self._lines[recording_id]
+
     def expect(self, job: ExportJob, manifest: Manifest | None) -> list[Recording]:
         """Take in what a completed job contains, by its manifest and by its own list.
 

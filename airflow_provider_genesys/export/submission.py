@@ -351,7 +351,9 @@ class Submission:
             return
         others = [
             other
-            for other in self.ledger.entries(str(entry.request.organisation), (RequestState.OPEN,))
+            for other in self.ledger.entries(
+                str(entry.request.organisation), (RequestState.OPEN, RequestState.REOPENED)
+            )
             if other.held_by not in ("", self.leases.owner) and other.held_until > self.ledger.now()
             if other.current is not None and other.current.status is AttemptStatus.SUBMITTED
         ]

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 _MISSING_SHOWN = 20
 
 
-class _SelectingOperator(ExportOperator):
+class SelectingOperator(ExportOperator):
     """A step that says what is selected.
 
     :param media_format: ``mp3``, ``wav``, ``original``, or ``auto``: mp3 with ``guide``, original with the others. With
@@ -86,7 +86,7 @@ class _SelectingOperator(ExportOperator):
         )
 
 
-class PlanExportOperator(_SelectingOperator):
+class PlanExportOperator(SelectingOperator):
     """Cuts an interval into windows by volume: a calendar day, blocks of 6 hours, 1 hour, 15 minutes.
 
     The interval is the run's data interval, or ``start`` to ``end``. It waits, deferred, until recordings have settled.
@@ -104,7 +104,7 @@ class PlanExportOperator(_SelectingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *_SelectingOperator.template_fields,
+        *SelectingOperator.template_fields,
         "settle_minutes",
         "start",
         "end",
@@ -185,7 +185,7 @@ class PlanExportOperator(_SelectingOperator):
         return timezone_of(self.timezone) if self.timezone else self.dag.timezone
 
 
-class SubmitExportOperator(_SelectingOperator, WindowOperator):
+class SubmitExportOperator(SelectingOperator, WindowOperator):
     """Sees to it that a window has one export job, whoever else asks, whatever died before.
 
     A window whose receipt proves it archived is left alone. One that has a job goes on with it. One that another run is
@@ -198,7 +198,7 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
         window; none for a window without recordings.
     """
 
-    template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
+    template_fields: Sequence[str] = (*SelectingOperator.template_fields, "window", "destination", "force")
     operator_extra_links = (JobLink(), ReceiptLink())
 
     def __init__(
@@ -328,7 +328,7 @@ class RetrieveRecordingsOperator(WindowOperator):
         return of_retrieval(*self._moved) if self._moved else None
 
 
-class ReconcileExportOperator(_SelectingOperator):
+class ReconcileExportOperator(SelectingOperator):
     """Holds an interval's receipts against its manifests, archives the report, and fails where anything is missing.
 
     :param windows: what the planner returned; a single one may come by itself (templated).
@@ -345,7 +345,7 @@ class ReconcileExportOperator(_SelectingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *_SelectingOperator.template_fields,
+        *SelectingOperator.template_fields,
         "windows",
         "destination",
         "on_unavailable",
@@ -385,8 +385,7 @@ class ReconcileExportOperator(_SelectingOperator):
         if self.windows is None:
             raise AirflowFailException("the interval was not planned, so that nothing can be said of it: see the plan")
         with self._patiently():
-            if self.on_unavailable not in ("report", "fail"):
-                raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
+            self._check_arguments()
             verify = flag("verify", self.verify)
             coordinator = self._coordinator(context, self.destination)
             interval = interval_of(context, self.start, self.end)
@@ -394,17 +393,27 @@ class ReconcileExportOperator(_SelectingOperator):
             self._link(context, self.destination, interval=interval)
             report = coordinator.reconcile(selection, windows_of(self.windows), verify=verify, index=self.index)
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
-        self._stated = (coordinator.organisation, report.destination, report.outcome())
-        if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
-            raise AirflowFailException(what_is_missing(report.to_dict(), _MISSING_SHOWN))
-        self._announce(context, report)
+        outcome = report.outcome()
+        self._stated = (coordinator.organisation, report.destination, outcome)
+        if fault := self._fault(report):
+            raise AirflowFailException(fault)
+        self._announce(context, outcome)
         return report.counts()
 
-    def _announce(self, context: Context, report: Report) -> None:
+    def _check_arguments(self) -> None:
+        if self.on_unavailable not in ("report", "fail"):
+            raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
+
+    def _fault(self, report: Report) -> str:
+        """What is missing of an interval that is not as it should be; else empty."""
+        is_whole = report.is_complete and not (report.unavailable and self.on_unavailable == "fail")
+        return "" if is_whole else what_is_missing(report.to_dict(), _MISSING_SHOWN)
+
+    def _announce(self, context: Context, outcome: Mapping[str, Any]) -> None:
         """Tell who waits for the assets in ``outlets`` what came."""
         for asset in self.outlets:
             if isinstance(asset, Asset):
-                context["outlet_events"][asset].extra = report.outcome()
+                context["outlet_events"][asset].extra = dict(outcome)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage | None:
         """From the organisation to the archive, with what the interval came to, complete or not."""

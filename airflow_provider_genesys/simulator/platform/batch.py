@@ -100,7 +100,7 @@ def _verdict(conversation_id: str, simulation: Simulation) -> str | None:
     fault = simulation.plan.for_conversation(conversation_id, conversation.index, ("nothing_comes", "batch_errors"))
     if fault is not None:
         return fault.message or ""
-    struck = simulation.plan.media_faults(conversation.index)
+    struck = simulation.media_faults(conversation.index)
     if "sensitive_recordings" in struck:
         return ""
     kind = unavailable(struck)
