@@ -43,6 +43,7 @@ from airflow_provider_genesys.export.recheck import Found, Rechecking, concluded
 from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
+from airflow_provider_genesys.export.turns import Turns
 from airflow_provider_genesys.export.volumes import Volumes
 from airflow_provider_genesys.export.windows import Windows, first_passing, refuse_canceled, soonest
 
@@ -96,6 +97,7 @@ class Coordinator:
     :param owner: names the orchestrator in the ledger: the same for all tasks and tries of one window in a DAG run.
     :param archive: None for steps that do without one.
     :param meter: takes in what the steps come to.
+    :param turns: what the waits of this process share that follow jobs of this organisation; one's own without.
     """
 
     organisation: Organisation
@@ -107,6 +109,7 @@ class Coordinator:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     meter: Meter = field(default_factory=Meter)
+    turns: Turns = field(default_factory=Turns)
 
     def request(
         self,
@@ -211,7 +214,8 @@ class Coordinator:
 
         :param ahead: seconds for which a poll may be reserved ahead; for callers that go on with this coordinator.
         """
-        return self._following.step(self._entries(job_ids), ahead)
+        entries = self._submission.entries_of(str(self.organisation), job_ids, to_renew=True)
+        return self._following.step(entries, ahead)
 
     def give_up(self, job_ids: list[str]) -> None:
         """Wait no more for jobs: those of them that nobody has started by now are discarded."""
@@ -426,6 +430,7 @@ class Coordinator:
             pace.max_poll_interval,
             pace.max_recordings_per_job,
             self.meter,
+            self.turns,
         )
 
     @cached_property

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NewType
 
 from airflow_provider_genesys.export.errors import InvalidInput
@@ -97,7 +98,7 @@ class ExportRequest:
     media: tuple[str, ...] = AUDIO
     conversations: tuple[str, ...] = field(default=(), repr=False)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""
         part = {"conversations": list(self.conversations)} if self.conversations else {}
@@ -289,6 +290,7 @@ class Lease:
     """The right to write for a request until ``until`` (epoch seconds of the ledger's clock).
 
     :param fence: rises by one with every acquisition; a write with an older fence is refused.
+    :param seconds: how long it lasts from its last renewal.
     """
 
     key: str
@@ -296,6 +298,11 @@ class Lease:
     fence: int
     until: float
     seconds: float
+
+    @property
+    def renewed_at(self) -> float:
+        """When it was acquired, or last renewed, epoch seconds of the ledger's clock."""
+        return self.until - self.seconds
 
 
 @dataclass(frozen=True)

@@ -145,12 +145,7 @@ class Submission:
 
     def windows_of(self, request: ExportRequest) -> Iterator[Entry]:
         """The entries of the windows that stand for a request now: its own, or those that it was split into."""
-        entry = self.ledger.entry(request.key) or Entry(request)
-        if not entry.children:
-            yield entry
-            return
-        for window in entry.children:
-            yield from self.windows_of(replace(request, window=window))
+        yield from self._windows_of(self.ledger.entry(request.key) or Entry(request))
 
     def jobs_of(self, window: Entry) -> list[Entry]:
         """The entries whose jobs bring a window's recordings: its own, or those of its parts."""
@@ -165,15 +160,18 @@ class Submission:
                 found[whole.key] = entry if entry.request == whole else self.ledger.entry(whole.key) or Entry(whole)
         return list(found.values())
 
-    def entries_of(self, organisation: str, job_ids: Iterable[str]) -> list[Entry]:
+    def entries_of(self, organisation: str, job_ids: Iterable[str], *, to_renew: bool = False) -> list[Entry]:
         """The entries that stand for these jobs now, each once.
 
+        :param to_renew: don't look up what is held here and runs, since its lease is about to be renewed: if it was
+            taken over, that tells.
         :raises InvalidInput: for a job that the ledger doesn't know.
         """
         found: dict[str, Entry] = {}
         wholes: dict[str, Entry | None] = {}
+        running = self.leases.running if to_renew else {}
         for job_id in job_ids:
-            entry = self.ledger.find(organisation, job_id)
+            entry = running.get(job_id) or self.ledger.find(organisation, job_id)
             if entry is None:
                 raise InvalidInput(
                     f"job {job_id} of {organisation} is not in the ledger: it was submitted elsewhere, or with another "
@@ -187,7 +185,7 @@ class Submission:
 
         :param wholes: the windows of parts that were looked up before.
         """
-        request = entry.request
+        request, root = entry.request, entry
         if request.conversations:
             key = request.whole.key
             if key not in wholes:
@@ -195,7 +193,8 @@ class Submission:
             whole = wholes[key]
             if whole is None or request.key in whole.parts:
                 return [entry]
-        return [job for window in self.windows_of(request.whole) for job in self.jobs_of(window)]
+            root = whole
+        return [job for window in self._windows_of(root) for job in self.jobs_of(window)]
 
     def _children(self, entry: Entry) -> list[ExportRequest] | None:
         """The requests that stand for an entry's own, where it has given way to windows or parts."""
@@ -203,6 +202,12 @@ class Submission:
             return [replace(entry.request, window=window) for window in entry.children]
         parts = self._known_parts(entry)
         return None if parts is None else [part.request for part in parts]
+
+    def _windows_of(self, entry: Entry) -> Iterator[Entry]:
+        if not entry.children:
+            yield entry
+        for window in entry.children:
+            yield from self.windows_of(replace(entry.request, window=window))
 
     def _known_parts(self, entry: Entry) -> list[Entry] | None:
         """The entries of a window's parts; None where it has none, or where the ledger has forgotten one of them."""
