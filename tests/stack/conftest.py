@@ -12,7 +12,7 @@ import pytest
 from dev.stack.system import system
 from tests.stack.view import View
 
-UNIVERSE: dict[str, Any] = {"calls_per_day": 48, "job_seconds": 15.0}
+UNIVERSE: dict[str, Any] = {"calls_per_day": 48, "job_seconds": 25.0}
 """Its limits are the platform's: 300 requests and 20 polls a minute."""
 
 SETTINGS = {
