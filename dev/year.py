@@ -35,6 +35,7 @@ from airflow_provider_genesys.export.model import (
     ReceiptLine,
     Recording,
     StoredObject,
+    Version,
 )
 from airflow_provider_genesys.export.planning import calendar_days
 from airflow_provider_genesys.simulator import Simulator, Universe
@@ -102,8 +103,13 @@ class NoBytes:
     def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
         return None
 
-    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
-        return
+    def receipt_and_version(self, window: ExportWindow) -> tuple[Receipt | None, Version | None]:
+        return None, None
+
+    def put_receipt(
+        self, window: ExportWindow, receipt: Iterable[ReceiptLine], replaces: Version | None
+    ) -> Version | None:
+        return Version("the only one")
 
     def fetch_manifest(self, job_id: str, url: str) -> Manifest:
         return Manifest(job_id, None)

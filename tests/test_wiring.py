@@ -16,12 +16,15 @@ from airflow_provider_genesys.archive.stores.azure import AzureStore
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.gcs import GcsStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
-from airflow_provider_genesys.export.errors import ExportError, InvalidInput, Passing
+from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.wiring import Destination, coordinator, coordinator_for_trigger, pages
+from tests.archive.sites import put
+from tests.archive.stores.test_s3_direct import Sent
 from tests.rig import DAY, SECRET, Rig, rig
 from tests.servers.azurite import ACCOUNT, AzuriteServer
 from tests.servers.gcs import GcsServer
+from tests.servers.moto import REGION, moto_server
 from tests.servers.postgres import PostgresServer, postgres_server
 
 __all__ = ["rig"]
@@ -115,6 +118,43 @@ def test_an_s3_destination_takes_its_airflow_connection(
     assert isinstance(archive._store, S3Store)
     assert archive.destination == "s3://calls/p"
     assert archive._store._client._get_credentials().access_key == conn_id
+
+
+def test_an_s3_destination_is_written_as_the_role_of_its_connection_for_as_long_as_it_takes(
+    rig: Callable[..., Rig], defined: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore renews credentials a quarter of an hour before their end: those that live no longer, each time."""
+    rig()
+    with moto_server() as aws:
+        aws.client("s3").create_bucket(Bucket="calls")
+        login, password = aws.user("airflow", "sts:AssumeRole")
+        role = aws.role("archivist", "s3:GetObject", "s3:PutObject")
+        aws.enforce()
+        extra = {
+            "region_name": REGION,
+            "role_arn": role,
+            "assume_role_kwargs": {"DurationSeconds": 900},
+            "service_config": {name: {"endpoint_url": aws.endpoint} for name in ("s3", "sts")},
+        }
+        alone = {name: value for name, value in extra.items() if name != "role_arn"}
+        defined("aws_default", conn_type="aws", login=login, password=password, extra=extra)
+        defined("aws_alone", conn_type="aws", login=login, password=password, extra=alone)
+        with pytest.raises(ExportFailed, match=r"denied a request.* s3:PutObject"):
+            put(_wired(destination="s3://aws_alone@calls/p").archive._store, "first", [b"abc"])
+
+        store = _wired(destination="s3://calls/p").archive._store
+        through_boto3: list[str] = []
+        store._client.meta.events.register("before-send.s3.PutObject", lambda request, **_: through_boto3.append("one"))
+        sent = Sent(monkeypatch)
+        for key in ("first", "second", "third"):
+            assert put(store, key, [b"abc"])
+        by = [(request.method, _credential(request)) for request in sent.requests]
+        assert len(through_boto3) == 1, "the others go past it"
+        assert by[::2] == [("POST", login)] * 3, "asks for the role"
+        assert [method for method, _ in by[1::2]] == ["PUT"] * 3
+        assert all(credential.startswith("ASIA") for _, credential in by[1::2])
+        assert len({credential for _, credential in by[1::2]}) == 3
+        assert store.find("third")
 
 
 def test_options_of_s3_come_from_the_connection_and_the_operator(
@@ -312,6 +352,13 @@ def test_a_trigger_does_not_sleep_for_its_turn(rig: Callable[..., Rig]) -> None:
         wired.api.volume(wired.request(WINDOW, "mp3"))
     assert 55 < (raised.value.retry_after or 0) < 62
     assert platform.asked_for() == {"token": 1, "volume": 1}
+
+
+def _credential(request: Any) -> str:
+    """The access key id that a request is signed with."""
+    authorization = request.headers["Authorization"]
+    text = authorization.decode() if isinstance(authorization, bytes) else authorization
+    return str(text).partition("Credential=")[2].partition("/")[0]
 
 
 def coordinator_for_this_loop() -> Any:

@@ -33,6 +33,7 @@ from airflow_provider_genesys.export.model import (
     ReceiptLine,
     Recording,
     StoredObject,
+    Version,
 )
 
 logger = logging.getLogger(__name__)
@@ -76,19 +77,28 @@ class ObjectArchive:
         return self._store.destination
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
+        return self.receipt_and_version(window)[0]
+
+    def receipt_and_version(self, window: ExportWindow) -> tuple[Receipt | None, Version | None]:
+        content = self._store.read(layout.receipt_key(window))
+        if content is None:
+            return None, None
         try:
-            lines = self.lines(window)
-            return None if lines is None else tuple(lines)
+            return tuple(read_receipt(content)), content.version
         except NoReceipt as error:
             logger.warning("%s in %s proves nothing: %s", layout.receipt_key(window), self.destination, error)
-            return None
+            return None, content.version
 
     def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
-        chunks = self._store.read(layout.receipt_key(window))
-        return None if chunks is None else read_receipt(chunks)
+        content = self._store.read(layout.receipt_key(window))
+        return None if content is None else read_receipt(content)
 
-    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
-        put_document(self._store, layout.receipt_key(window), write_receipt(receipt))
+    def put_receipt(
+        self, window: ExportWindow, receipt: Iterable[ReceiptLine], replaces: Version | None
+    ) -> Version | None:
+        key = layout.receipt_key(window)
+        written = put_document(self._store, key, write_receipt(receipt), overwrite=replaces or False)
+        return None if written is None else written.version
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         key = layout.report_key(interval)

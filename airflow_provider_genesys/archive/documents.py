@@ -7,15 +7,19 @@ from collections.abc import Iterable
 from functools import partial
 
 from airflow_provider_genesys.archive.manifests import Document
-from airflow_provider_genesys.archive.stores import PART, Attributes, Store
+from airflow_provider_genesys.archive.stores import PART, Attributes, Overwrite, Store
 from airflow_provider_genesys.archive.writing import media_type, write_object
 from airflow_provider_genesys.export.errors import Passing
+from airflow_provider_genesys.export.model import StoredObject
 
 
-def put_document(store: Store, key: str, chunks: Iterable[bytes]) -> None:
-    """Write a document over an older one, once nothing is left of a killed writer of it."""
+def put_document(store: Store, key: str, chunks: Iterable[bytes], overwrite: Overwrite = True) -> StoredObject | None:
+    """Write a document over an older one, once nothing is left of a killed writer of it.
+
+    :return: None where ``overwrite`` doesn't allow it: what is there stays.
+    """
     store.remove_unfinished([key])
-    write_object(store, key, chunks, Attributes(media_type(key)))
+    return write_object(store, key, chunks, Attributes(media_type(key)), overwrite)
 
 
 def document_at(store: Store, key: str) -> Document | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import PurePosixPath
 
-from airflow_provider_genesys.archive.stores import PART, Attributes, Store
+from airflow_provider_genesys.archive.stores import PART, Attributes, Overwrite, Store
 from airflow_provider_genesys.export.model import StoredObject
 
 _MEDIA_TYPES = {
@@ -26,13 +26,13 @@ _MEDIA_TYPES = {
 
 
 def write_object(
-    store: Store, key: str, chunks: Iterable[bytes], attributes: Attributes, overwrite: bool = True
+    store: Store, key: str, chunks: Iterable[bytes], attributes: Attributes, overwrite: Overwrite = True
 ) -> StoredObject | None:
     """Store what ``chunks`` yields, whole or not at all; one part of it is in memory at a time.
 
     What ``chunks`` raises leaves nothing behind, nor does it touch what is there.
 
-    :return: None where another writer's object is there already and stays, since ``overwrite`` is False.
+    :return: None where ``overwrite`` doesn't allow it: what is there stays.
     """
     digest = hashlib.sha256()
     parts = _parts(chunks, PART)

@@ -8,18 +8,21 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 
 from airflow_provider_genesys.export.checkpoints import Checkpoints
-from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing, UrlsExpired
+from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing, UrlsExpired
 from airflow_provider_genesys.export.leases import LeaseKeeper, Leases
 from airflow_provider_genesys.export.model import (
     Entry,
     ExportJob,
+    ExportRequest,
     Manifest,
     ReceiptLine,
     Recording,
     RecordingStatus,
     StoredObject,
+    Version,
 )
 from airflow_provider_genesys.export.ports import Archive
 from airflow_provider_genesys.export.statement import Statement
@@ -29,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 _ROUNDS = 3
 _PAUSE_BETWEEN_ROUNDS = 10.0
+
+_TRIES = 3
+"""To write a receipt where others write there, too."""
 
 _WORTH_CHECKPOINTS = 500
 """Recordings: looking for fewer in the archive, after a kill, costs less than writing down what is there."""
@@ -59,6 +65,7 @@ class Archiving:
 
     :param entry: the window's, held.
     :param before: the window's receipt of before; None where there was none.
+    :param version: the receipt's, which the next one replaces; read while the window was held.
     :param clock: this machine's clock, epoch seconds: URLs expire by it.
     """
 
@@ -67,6 +74,7 @@ class Archiving:
     leases: Leases
     keeper: LeaseKeeper
     before: Sequence[ReceiptLine] | None
+    version: Version | None
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     statement: Statement = field(init=False)
@@ -202,9 +210,30 @@ class Archiving:
             logger.warning("The receipt of window %s stays behind for now: %s", self.entry.request.window, error)
 
     def _put_receipt(self) -> None:
-        """Write what is known. The ledger has confirmed just before that the window is still held."""
-        self.entry = self.leases.save(self.entry)
-        self.archive.put_receipt(self.entry.request.window, self.statement.receipt())
+        """Write what is known over the receipt that is known.
+
+        The version is older than the ledger's word that the window is still held: it is no successor's. Should one
+        come between that word and the writing, whatever it wrote has another version, and stays.
+
+        :raises LeaseLost: where another process took the window over.
+        :raises InvalidInput: where another selection's receipt came in its place.
+        """
+        window = self.entry.request.window
+        for _ in range(_TRIES):
+            self.entry = self.leases.save(self.entry)
+            written = self.archive.put_receipt(window, self.statement.receipt(), self.version)
+            if written is not None:
+                self.version = written
+                return
+            there, self.version = self.archive.receipt_and_version(window)
+            if there is not None and self._is_told_by(there):
+                return  # our own, whose answer was lost
+            refuse_foreign(there or (), self.entry.request, self.archive.destination)
+            logger.warning("The receipt of window %s was written or removed by somebody else", window)
+        raise Passing(f"the receipt of window {window} was written or removed by somebody else {_TRIES} times")
+
+    def _is_told_by(self, receipt: Sequence[ReceiptLine]) -> bool:
+        return all(there == ours for there, ours in zip_longest(receipt, self.statement.receipt()))
 
 
 def check_life(job: ExportJob, now: float) -> None:
@@ -215,3 +244,15 @@ def check_life(job: ExportJob, now: float) -> None:
     margin = min(URL_MARGIN, (job.url_seconds or 2 * URL_MARGIN) / 2)
     if job.expires_at is not None and job.expires_at - now < margin:
         raise UrlsExpired(f"the presigned URLs of job {job.job_id} end in less than {margin / 60:.0f} minutes")
+
+
+def refuse_foreign(receipt: Sequence[ReceiptLine], request: ExportRequest, destination: str) -> None:
+    """One receipt belongs to one request.
+
+    :raises InvalidInput: for the receipt of another one.
+    """
+    if any(line.request_key != request.key for line in receipt):
+        raise InvalidInput(
+            f"{destination} already holds the receipt of window {request.window} for another organisation, media "
+            "format or filters: give every selection a destination of its own"
+        )

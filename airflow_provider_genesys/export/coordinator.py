@@ -296,8 +296,9 @@ class Coordinator:
         for entry in self._submission.windows_of(request):
             held = self._leases.hold(entry.request) if entry.current is None and not entry.parts else entry
             if held.lease is not None:
-                self._the_archive.put_receipt(held.request.window, ())
-                self._retrieval.remember(held, 0)
+                with self._retrieval.begun(held, ()) as archiving:
+                    archiving.take_nothing()
+                self._retrieval.remember(archiving.entry, archiving.statement.counts.total())
 
     def _plan_day(self, day: ExportRequest, timezone: tzinfo, limit: int, force: bool) -> Sequence[ExportWindow]:
         key = canonical_key({"day": day.key, "max_recordings_per_job": limit})

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NewType
 
 from airflow_provider_genesys.export.errors import InvalidInput
 
@@ -350,6 +350,10 @@ class Reservation:
     wait: float
 
 
+Version = NewType("Version", str)
+"""A store's own word for one state of an object, by which it tells it from every other: opaque to all but the store."""
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """An object of the archive.
@@ -357,6 +361,7 @@ class StoredObject:
     :param sha256: hexadecimal; None where the store doesn't keep it.
     :param checksum: the store's own word for the bytes, as a listing gives it back: an equal one proves the object
         unchanged. ``etag:…`` on S3, ``crc32c:…`` on Google Cloud Storage, ``md5:…`` on Azure, ``sha256:…`` on a disk.
+    :param version: None where it isn't told, as by listings.
     :param stored_at: when it was put there, epoch seconds of the store's clock; None where nobody asked.
     """
 
@@ -365,6 +370,7 @@ class StoredObject:
     sha256: str | None = None
     source_etag: str | None = None
     checksum: str | None = None
+    version: Version | None = field(default=None, compare=False)
     stored_at: float | None = field(default=None, compare=False)
 
 

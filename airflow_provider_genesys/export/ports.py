@@ -25,6 +25,7 @@ from airflow_provider_genesys.export.model import (
     RequestState,
     Reservation,
     StoredObject,
+    Version,
 )
 
 
@@ -236,6 +237,13 @@ class Archive(Protocol):
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
         """The window's receipt, or None where there is none."""
+        return self.receipt_and_version(window)[0]
+
+    def receipt_and_version(self, window: ExportWindow) -> tuple[Receipt | None, Version | None]:
+        """The window's receipt as :meth:`receipt` tells it, and which version of the document that is.
+
+        :return: the version is None where there is no document in the receipt's place.
+        """
 
     def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
         """The lines of the window's receipt, one after the other, or None where there is none.
@@ -243,8 +251,14 @@ class Archive(Protocol):
         :raises NoReceipt: where the document in its place turns out to be none.
         """
 
-    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
-        """Write the window's receipt, whole or not at all, over an older one."""
+    def put_receipt(
+        self, window: ExportWindow, receipt: Iterable[ReceiptLine], replaces: Version | None
+    ) -> Version | None:
+        """Write the window's receipt, whole or not at all, over an older one.
+
+        :param replaces: the version that has to be there; None: none at all.
+        :return: the version of what was written; None where there is another than ``replaces``, which stays.
+        """
 
     def fetch_manifest(self, job_id: str, url: str) -> Manifest:
         """Archive the job's manifest as it came and read it.
@@ -281,7 +295,11 @@ class Archive(Protocol):
         """
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
-        """Write the interval's reconciliation and return its key."""
+        """Write the interval's reconciliation, over an older one, and return its key.
+
+        Who reconciles holds no lease, so that of two who do it at once the last one's stays: it proves nothing, and
+        the next reconciliation makes it anew from the receipts.
+        """
 
     @property
     def can_index(self) -> bool:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life
+from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life, refuse_foreign
 from airflow_provider_genesys.export.arrival import arrived
-from airflow_provider_genesys.export.errors import InvalidInput, UrlsExpired
+from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import (
     Entry,
@@ -56,7 +56,7 @@ class Retrieval:
         receipt = self.archive.receipt(request.window)
         if receipt is None:
             return None
-        _refuse_foreign(receipt, request, self.archive.destination)
+        refuse_foreign(receipt, request, self.archive.destination)
         if any(line.status in LACKING for line in receipt):
             return None
         if entry is not None and entry.forced_by and not _jobs_of_generation(by).issuperset(_jobs(receipt)):
@@ -82,8 +82,8 @@ class Retrieval:
         :raises LeaseLost: where another process took the window over; nothing is written after that.
         """
         with self.leases.kept(entry) as keeper:
-            before = self.archive.receipt(entry.request.window)
-            archiving = Archiving(entry, self.archive, self.leases, keeper, before, self.clock, self.sleep)
+            before, version = self.archive.receipt_and_version(entry.request.window)
+            archiving = Archiving(entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep)
             known = self._known(entry, by, before or ())
             archiving.statement.keep(() if self.api.delivers else known)
             archiving.await_jobs(by)
@@ -149,7 +149,7 @@ class Retrieval:
 
     def _known(self, entry: Entry, by: Collection[Entry], receipt: Sequence[ReceiptLine]) -> list[ReceiptLine]:
         """The lines that stay: what is archived, and of a window in parts what earlier jobs could not provide."""
-        _refuse_foreign(receipt, entry.request, self.archive.destination)
+        refuse_foreign(receipt, entry.request, self.archive.destination)
         trusted = _jobs_of_generation(by) if entry.forced_by else _jobs(receipt)
         current = {one.current.job_id for one in by if one.current}
         return [
@@ -183,11 +183,3 @@ def _jobs_of_generation(by: Iterable[Entry]) -> set[str]:
 
 def _is_archived(entry: Entry) -> bool:
     return entry.state is RequestState.ARCHIVED
-
-
-def _refuse_foreign(receipt: Iterable[ReceiptLine], request: ExportRequest, destination: str) -> None:
-    if any(line.request_key != request.key for line in receipt):
-        raise InvalidInput(
-            f"{destination} already holds the receipt of window {request.window} for another organisation, media "
-            "format or filters: give every selection a destination of its own"
-        )

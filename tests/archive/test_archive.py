@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_genesys.archive import archive as module
 from airflow_provider_genesys.archive.archive import ObjectArchive
+from airflow_provider_genesys.archive.layout import receipt_key
 from airflow_provider_genesys.archive.stores import PART
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.archive.transfer import Outcome
@@ -405,9 +406,12 @@ def test_a_manifest_beyond_all_bounds_is_refused(
 def test_a_receipt_is_written_over_an_older_one(site: Site, archive_over: Build) -> None:
     archive = archive_over(site.store())
     line = ReceiptLine("r1", RecordingStatus.ARCHIVED, "j1", "k1", key="recordings/r1.mp3", size=1, sha256="ab")
-    assert archive.receipt(DAY) is None
+    assert archive.receipt_and_version(DAY) == (None, None)
+    version = None
     for receipt in ((line,), (line, ReceiptLine("r2", RecordingStatus.FAILED, "j2", "k2", reason="404")), ()):
-        archive.put_receipt(DAY, iter(receipt))
+        version = archive.put_receipt(DAY, iter(receipt), version)
+        assert version
+        assert archive.receipt_and_version(DAY) == (receipt, version)
         assert archive.receipt(DAY) == receipt
     assert list(site.objects()) == ["receipts/20240501T000000Z_20240502T000000Z.jsonl"]
     assert site.unfinished() == []
@@ -416,15 +420,34 @@ def test_a_receipt_is_written_over_an_older_one(site: Site, archive_over: Build)
 def test_a_receipt_that_breaks_half_way_leaves_the_older_one(site: Site, archive_over: Build) -> None:
     archive = archive_over(site.store())
     line = ReceiptLine("r1", RecordingStatus.ARCHIVED, "j1", "k1")
-    archive.put_receipt(DAY, [line])
+    version = archive.put_receipt(DAY, [line], None)
 
     def broken() -> Iterable[ReceiptLine]:
         yield line
         raise LeaseLost("taken over")
 
     with pytest.raises(LeaseLost):
-        archive.put_receipt(DAY, broken())
-    assert archive.receipt(DAY) == (line,)
+        archive.put_receipt(DAY, broken(), version)
+    assert archive.receipt_and_version(DAY) == ((line,), version)
+
+
+def test_a_receipt_that_is_not_the_expected_one_stays(site: Site, archive_over: Build) -> None:
+    archive, line = archive_over(site.store()), ReceiptLine("r1", RecordingStatus.ARCHIVED, "j1", "k1")
+    first = archive.put_receipt(DAY, [line], None)
+    second = archive.put_receipt(DAY, [], first)
+    for expected in (None, first):
+        assert archive.put_receipt(DAY, [line], expected) is None
+    assert archive.receipt_and_version(DAY) == ((), second)
+
+
+def test_what_is_no_receipt_is_replaced_as_one(site: Site, archive_over: Build) -> None:
+    archive, store = archive_over(site.store()), site.store()
+    put(store, receipt_key(DAY), [b"no receipt"])
+    receipt, version = archive.receipt_and_version(DAY)
+    assert receipt is None
+    assert version
+    assert archive.put_receipt(DAY, [], version)
+    assert archive.receipt(DAY) == ()
 
 
 def test_a_report_has_its_interval_for_a_name(site: Site, archive_over: Build) -> None:

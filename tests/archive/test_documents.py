@@ -76,7 +76,7 @@ def test_a_manifest_that_is_larger_than_a_part_is_read_from_the_store_each_time(
 
 def test_what_is_no_receipt_proves_nothing(site: Site, archive_over: Build, caplog: pytest.LogCaptureFixture) -> None:
     archive = archive_over(site.store())
-    archive.put_receipt(DAY, [ReceiptLine("r1", RecordingStatus.ARCHIVED, "j1", "k1")])
+    archive.put_receipt(DAY, [ReceiptLine("r1", RecordingStatus.ARCHIVED, "j1", "k1")], None)
     (key, document) = site.objects().popitem()
     put(site.store(), key, [document, b"<html>"], overwrite=True)
     assert archive.receipt(DAY) is None

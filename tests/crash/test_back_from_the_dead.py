@@ -16,9 +16,11 @@ from airflow_provider_genesys.export.model import AttemptStatus
 from tests.crash.conftest import LEDGERS
 from tests.crash.world import PACE, World, assert_archive_is_whole, days, ends_well
 from tests.end_to_end.ways import BATCH, BULK, GUIDE, TRANSCODED, Way
+from tests.servers.holding_proxy import Fault
 from tests.waiting import until
 
 RECORDINGS = 5
+LAST_IS_GONE = {"kind": "storage_gone", "every": RECORDINGS, "times": None}
 
 
 def tell(process: BaseProcess, number: signal.Signals) -> None:
@@ -74,6 +76,44 @@ def test_a_holder_that_was_away_for_too_long_writes_no_more(
     (exported,) = world.jobs_of(entry)
     assert exported.current is not None
     assert exported.current.status is AttemptStatus.COMPLETED
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first receipt", "a later receipt"])
+def test_a_receipt_that_was_on_its_way_for_too_long_leaves_the_successors(
+    new_world: Callable[..., World], is_first: bool
+) -> None:
+    """The ledger's word, which comes before the receipt, was true when it was given."""
+    world = new_world("postgresql", "s3", volumes={"2024-05-01": RECORDINGS}, faults=[LAST_IS_GONE])
+    if not is_first:
+        assert not ends_well(world.begin("earlier"))
+    world.hold("PUT receipts/")
+    stopped = world.begin("stopped")
+    world.wait_until_held("PUT receipts/")
+    tell(stopped, signal.SIGSTOP)
+
+    world.simulator.faults = []
+    assert ends_well(world.begin("successor"))
+    entry, receipt = world.entry(), world.document("receipts")
+
+    world.release()
+    tell(stopped, signal.SIGCONT)
+    assert ends_well(stopped)
+
+    assert world.document("receipts") == receipt
+    assert world.entry() == entry
+    assert_archive_is_whole(world, days(1, 1))
+    assert len(world.simulator.jobs) == 1
+
+
+def test_a_receipt_whose_answer_was_lost_is_known_again_by_its_writer(new_world: Callable[..., World]) -> None:
+    """The client's second try finds its first one there, which the store refuses to replace."""
+    world = new_world("sqlite", "s3", volumes={"2024-05-01": RECORDINGS})
+    assert world.proxy
+    world.proxy.fail("PUT receipts/", Fault())
+    assert ends_well(world.begin())
+    assert len([words for words in world.proxy.passed if words.startswith("PUT") and "/receipts/" in words]) == 2
+    assert "tried again" not in world.log("scheduled").read_text()
+    assert_archive_is_whole(world, days(1, 1))
 
 
 @pytest.mark.parametrize("ledger", ["postgresql"])

@@ -30,6 +30,7 @@ from airflow_provider_genesys.export.model import (
     ReceiptLine,
     Recording,
     StoredObject,
+    Version,
 )
 from airflow_provider_genesys.export.ports import ExportApi
 
@@ -417,6 +418,7 @@ class MemoryArchive:
     :ivar verified: recordings that were held against what is stored.
     :ivar has_pyarrow: whether an index can be written.
     :ivar before_fetch: called with each id before it is fetched.
+    :ivar before_receipt: called before a receipt is written, when its writer can no longer be stopped.
     :ivar is_bucket: whether the platform can deliver into it.
     :ivar etag: of what it delivers.
     """
@@ -437,20 +439,34 @@ class MemoryArchive:
     indexes: dict[ExportWindow, list[tuple[ExportRequest, ReceiptLine]]] = field(default_factory=dict)
     has_pyarrow: bool = True
     before_fetch: Callable[[str], None] = lambda recording_id: None
+    before_receipt: Callable[[], None] = lambda: None
     is_bucket: bool = True
     etag: str = "etag"
 
     def receipt(self, window: ExportWindow) -> Receipt | None:
         return self.receipts.get(window)
 
+    def receipt_and_version(self, window: ExportWindow) -> tuple[Receipt | None, Version | None]:
+        return self.receipts.get(window), self.version(window)
+
+    def version(self, window: ExportWindow) -> Version | None:
+        """As stores do it that know an object by its bytes."""
+        return Version(str(hash(repr(self.receipts[window])))) if window in self.receipts else None
+
     def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
         return iter(self.receipts[window]) if window in self.receipts else None
 
-    def put_receipt(self, window: ExportWindow, receipt: Iterable[ReceiptLine]) -> None:
+    def put_receipt(
+        self, window: ExportWindow, receipt: Iterable[ReceiptLine], replaces: Version | None
+    ) -> Version | None:
         if self.receipt_faults:
             raise self.receipt_faults.popleft()
+        self.before_receipt()
+        if self.version(window) != replaces:
+            return None
         self.receipts[window] = tuple(receipt)
         self.written.append(self.receipts[window])
+        return self.version(window)
 
     def fetch_manifest(self, job_id: str, url: str) -> Manifest:
         if not self.platform.is_live(url):

@@ -536,7 +536,7 @@ def test_a_failed_child_does_not_keep_a_resubmitted_one_from_being_waited_for(wo
 OPERATIONS = {
     "ledger": ("acquire", "save", "renew", "release", "entry", "record_volume", "reserve"),
     "api": ("submit", "job"),
-    "archive": ("receipt", "fetch_manifest", "fetch", "put_receipt"),
+    "archive": ("receipt", "receipt_and_version", "fetch_manifest", "fetch", "put_receipt"),
 }
 
 

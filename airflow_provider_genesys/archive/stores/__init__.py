@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from airflow_provider_genesys.export.model import StoredObject
+from airflow_provider_genesys.export.model import StoredObject, Version
 
 PART = 8 * 1024 * 1024
 """Bytes of a part: what is smaller is stored in one request, what is larger in parts of this size, the last one
 shorter."""
 
 Bytes = bytes | bytearray | memoryview
+
+Overwrite = bool | Version
+"""Whether an object may be replaced: not at all, whatever it is, or this version of it and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,17 @@ class Attributes:
 
     media_type: str = "application/octet-stream"
     source_etag: str | None = None
+
+
+@dataclass(frozen=True)
+class Content(Iterable[bytes]):
+    """What an object holds, to be read once, in chunks of bounded size."""
+
+    version: Version
+    chunks: Iterator[bytes]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.chunks
 
 
 class Store(Protocol):
@@ -54,24 +68,24 @@ class Store(Protocol):
         store has one.
         """
 
-    def read(self, key: str) -> Iterator[bytes] | None:
-        """An object's bytes in chunks of bounded size, or None where there is none."""
+    def read(self, key: str) -> Content | None:
+        """An object's bytes, or None where there is none."""
 
     def put(
-        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: Overwrite = False
     ) -> StoredObject | None:
         """Store an object by one request. The store checks the bytes.
 
         :param sha256: the body's, hexadecimal.
-        :param overwrite: replace what is there.
-        :return: None where another writer's object is there already; it stays.
+        :return: with its version; None where ``overwrite`` doesn't allow it: what is there stays.
         """
 
-    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
+    def begin(
+        self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: Overwrite = False
+    ) -> Upload:
         """Begin an object in parts, which appears under its key when it is complete.
 
         :param size: of the whole, in bytes, where it is known: a hint.
-        :param overwrite: replace what is there.
         """
 
     def remove_unfinished(self, keys: Collection[str]) -> None:
@@ -108,7 +122,8 @@ class Upload(Protocol):
         """Make the object appear, whole.
 
         :param sha256: of the whole, hexadecimal.
-        :return: None where another writer's object is there already; it stays, and nothing of the upload does.
+        :return: with its version; None where ``overwrite`` doesn't allow it: what is there stays, nothing of the
+            upload does.
         """
 
     def abort(self) -> None:

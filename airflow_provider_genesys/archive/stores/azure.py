@@ -21,10 +21,10 @@ from azure.storage.blob import ExponentialRetry as Retry
 from requests import Session
 
 from airflow_provider_genesys.archive.redaction import redact_urllib3
-from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
+from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Content, Overwrite, Upload
 from airflow_provider_genesys.archive.stores.sending import Readable, widen
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing
-from airflow_provider_genesys.export.model import StoredObject
+from airflow_provider_genesys.export.model import StoredObject, Version
 
 ROLE = "Storage Blob Data Contributor"
 """Grants all that an archive needs."""
@@ -47,7 +47,8 @@ _PASSING = {"Md5Mismatch", "InvalidBlockList", "OperationTimedOut", "ServerBusy"
 class AzureStore:
     """Objects below a prefix of a container.
 
-    The store checks the MD5 of each request and creates an object only where there is none, both by itself.
+    The store checks the MD5 of each request and creates an object only where there is none, or replaces one version of
+    it only, all by itself. A version is an ETag.
 
     :param container: as :func:`container_client` makes it.
     :param prefix: without a leading slash; empty for the whole container.
@@ -103,7 +104,7 @@ class AzureStore:
                     found[one.key] = one
         return found
 
-    def read(self, key: str) -> Iterator[bytes] | None:
+    def read(self, key: str) -> Content | None:
         try:
             with self._asking():
                 download = self._blob(key).download_blob()
@@ -114,34 +115,39 @@ class AzureStore:
             with self._asking():
                 yield from download.chunks()
 
-        return chunks()
+        return Content(Version(download.properties.etag), chunks())
 
     def put(
-        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: Overwrite = False
     ) -> StoredObject | None:
         if len(body) > _COPIED:
             return self._put_as_block(key, body, attributes, sha256, overwrite)
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
         try:
             with self._asking():
-                self._blob(key).upload_blob(
+                answer = self._blob(key).upload_blob(
                     bytes(body),
                     length=len(body),
-                    overwrite=overwrite,
+                    overwrite=True,
                     metadata=_metadata(attributes, sha256),
                     content_settings=ContentSettings(content_type=attributes.media_type, content_md5=bytearray(md5)),
                     headers=_checked_by(md5),
+                    **_condition(overwrite),
                 )
-        except _Present:
+        except (_Present, _Absent):
             # blocks that a killed writer left may be taken for an object here, though not where a block list is put
-            return None if self.find(key) else self._put_as_block(key, body, attributes, sha256, overwrite)
-        return StoredObject(key, len(body), sha256, attributes.source_etag, f"md5:{md5.hex()}")
+            if isinstance(overwrite, str) or self.find(key):
+                return None
+            return self._put_as_block(key, body, attributes, sha256, overwrite)
+        return StoredObject(key, len(body), sha256, attributes.source_etag, f"md5:{md5.hex()}", Version(answer["etag"]))
 
-    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
+    def begin(
+        self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: Overwrite = False
+    ) -> Upload:
         return _AzureUpload(self, key, attributes, max(PART, -(-(size or 0) // _MOST_BLOCKS)), overwrite)
 
     def _put_as_block(
-        self, key: str, body: Bytes, attributes: Attributes, sha256: str, overwrite: bool
+        self, key: str, body: Bytes, attributes: Attributes, sha256: str, overwrite: Overwrite
     ) -> StoredObject | None:
         upload = self.begin(key, attributes, overwrite=overwrite)
         upload.put_part(1, body)
@@ -189,12 +195,14 @@ class _AzureUpload:
     """Blocks that a block list makes an object of. Their ids are this writer's own: two writers of a key share the
     room for blocks, and the same id of both would mix their bytes."""
 
-    def __init__(self, store: AzureStore, key: str, attributes: Attributes, part_size: int, overwrite: bool) -> None:
+    def __init__(
+        self, store: AzureStore, key: str, attributes: Attributes, part_size: int, overwrite: Overwrite
+    ) -> None:
         self.part_size = part_size
         self._store = store
         self._key = key
         self._attributes = attributes
-        self._condition = {} if overwrite else {"match_condition": MatchConditions.IfMissing}
+        self._condition = _condition(overwrite)
         self._writer = uuid4().hex
         self._sizes: dict[int, int] = {}
 
@@ -217,11 +225,10 @@ class _AzureUpload:
                     content_settings=ContentSettings(content_type=self._attributes.media_type),
                     **self._condition,
                 )
-        except _Present:
+        except (_Present, _Absent):
             return None
-        return StoredObject(
-            self._key, sum(self._sizes.values()), sha256, self._attributes.source_etag, _etag(answer["etag"])
-        )
+        size, etag = sum(self._sizes.values()), answer["etag"]
+        return StoredObject(self._key, size, sha256, self._attributes.source_etag, _etag(etag), Version(etag))
 
     def abort(self) -> None:
         """Nothing: see :meth:`AzureStore.remove_unfinished`."""
@@ -274,6 +281,12 @@ def container_client(
     )
 
 
+def _condition(overwrite: Overwrite) -> dict[str, Any]:
+    if isinstance(overwrite, bool):
+        return {} if overwrite else {"match_condition": MatchConditions.IfMissing}
+    return {"match_condition": MatchConditions.IfNotModified, "etag": overwrite}
+
+
 def _checked_by(md5: bytes) -> dict[str, str]:
     """The header by which the service checks the bytes of a request."""
     return {"Content-MD5": base64.b64encode(md5).decode()}
@@ -289,7 +302,8 @@ def _stored(key: str, properties: BlobProperties) -> StoredObject:
     known = properties.metadata or {}
     md5 = properties.content_settings.content_md5
     checksum = f"md5:{bytes(md5).hex()}" if md5 else _etag(properties.etag)
-    return StoredObject(key, properties.size, known.get(_SHA256), known.get(_ETAG), checksum)
+    version = Version(properties.etag)
+    return StoredObject(key, properties.size, known.get(_SHA256), known.get(_ETAG), checksum, version)
 
 
 def _etag(etag: str) -> str:

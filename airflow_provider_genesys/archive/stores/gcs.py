@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from os.path import commonprefix
 from typing import Any
 from urllib.parse import quote
@@ -20,10 +21,10 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests import RequestException, Response
 
 from airflow_provider_genesys.archive.redaction import redact_urllib3
-from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
+from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Content, Overwrite, Upload
 from airflow_provider_genesys.archive.stores.sending import Readable, widen
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, Passing
-from airflow_provider_genesys.export.model import StoredObject
+from airflow_provider_genesys.export.model import StoredObject, Version
 
 QUANTUM = 256 * 1024
 """Bytes: what comes before the end of a resumable upload is a multiple of this (Cloud Storage, Resumable uploads)."""
@@ -45,8 +46,9 @@ _ETAG, _SHA256 = "source-etag", "sha256"
 class GcsStore:
     """Objects below a prefix of a bucket.
 
-    The store checks the CRC32C of all bytes before an object appears, and creates it only where there is none, both by
-    itself. What it says it has stored is compared once more.
+    The store checks the CRC32C of all bytes before an object appears, and creates it only where there is none, or
+    replaces one version of it only, all by itself. What it says it has stored is compared once more. A version is a
+    generation.
 
     An object in parts goes up by a resumable upload, whose metadata are settled when it begins: its SHA-256 is known
     only at the end, so that :meth:`find` can't tell it, and its CRC32C has to prove it.
@@ -88,7 +90,7 @@ class GcsStore:
                 at += 1
         return found
 
-    def read(self, key: str) -> Iterator[bytes] | None:
+    def read(self, key: str) -> Content | None:
         blob = self._looked_up(key)
         if blob is None:
             return None
@@ -106,10 +108,10 @@ class GcsStore:
             if _base64(checksum) != blob.crc32c:
                 raise Passing(f"{self.destination} sent other bytes of {key} than it holds")
 
-        return chunks()
+        return Content(_version(blob), chunks())
 
     def put(
-        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: Overwrite = False
     ) -> StoredObject | None:
         blob = self._blob(key, attributes, sha256)
         checksum = google_crc32c.Checksum()
@@ -123,12 +125,14 @@ class GcsStore:
         self._prove(blob, key, len(body), checksum)
         return _stored(key, blob)
 
-    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
+    def begin(
+        self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: Overwrite = False
+    ) -> Upload:
         blob = self._blob(key, attributes)
         try:
             with self._asking("storage.objects.create"):
                 url = blob.create_resumable_upload_session(
-                    attributes.media_type, checksum=None, **_condition(overwrite), **self._options
+                    attributes.media_type, checksum=None, if_generation_match=_wanted(overwrite), **self._options
                 )
         except _Present:
             url = None
@@ -137,7 +141,7 @@ class GcsStore:
     def remove_unfinished(self, keys: Collection[str]) -> None:
         """Nothing: an upload that was not completed can't be seen or listed, and is gone after a week by itself."""
 
-    def _insert(self, blob: Blob, body: Bytes, media_type: str, overwrite: bool) -> None:
+    def _insert(self, blob: Blob, body: Bytes, media_type: str, overwrite: Overwrite) -> None:
         """Store a blob by one request (JSON API, Objects: insert, multipart), as the client does, which copies it."""
         boundary = uuid4().hex
         metadata = {"name": blob.name, "metadata": blob.metadata, "crc32c": blob.crc32c}
@@ -146,13 +150,12 @@ class GcsStore:
             f"--{boundary}\r\nContent-Type: {media_type}\r\n\r\n"
         )
         url = f"{self._client.api_endpoint}/upload/storage/v1/b/{quote(self._bucket.name)}/o"
-        condition = {} if overwrite else {"ifGenerationMatch": 0}
 
         def send() -> Any:
             with Readable(head.encode(), body, f"\r\n--{boundary}--\r\n".encode()) as content:
                 answer = self._client._http.post(
                     url,
-                    params={"uploadType": "multipart", **condition},
+                    params={"uploadType": "multipart", "ifGenerationMatch": _wanted(overwrite)},
                     data=content,
                     headers={"Content-Type": f'multipart/related; boundary="{boundary}"'},
                     timeout=_TIMEOUT,
@@ -294,8 +297,7 @@ class _GcsUpload:
             return None
         self._blob._set_properties(answer.json())
         self._store._prove(self._blob, self._key, self._size, self._checksum)
-        stored = _stored(self._key, self._blob)
-        return StoredObject(self._key, stored.size, sha256, stored.source_etag, stored.checksum)
+        return replace(_stored(self._key, self._blob), sha256=sha256)
 
     def abort(self) -> None:
         if self._url is not None:
@@ -372,13 +374,21 @@ def sized(client: Client, connections: int) -> Client:
     return client
 
 
-def _condition(overwrite: bool) -> dict[str, int]:
-    return {} if overwrite else {"if_generation_match": 0}
+def _wanted(overwrite: Overwrite) -> int | None:
+    """The generation that has to be there: 0 is none at all; None: whatever is there."""
+    if isinstance(overwrite, bool):
+        return None if overwrite else 0
+    return int(overwrite)
 
 
 def _stored(key: str, blob: Blob) -> StoredObject:
     known = blob.metadata or {}
-    return StoredObject(key, blob.size, known.get(_SHA256), known.get(_ETAG), f"crc32c:{blob.crc32c}")
+    version = _version(blob) if blob.generation else None  # a listing has none
+    return StoredObject(key, blob.size, known.get(_SHA256), known.get(_ETAG), f"crc32c:{blob.crc32c}", version)
+
+
+def _version(blob: Blob) -> Version:
+    return Version(str(blob.generation))
 
 
 def _update(checksum: google_crc32c.Checksum, body: Bytes) -> None:

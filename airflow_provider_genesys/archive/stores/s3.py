@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from os.path import commonprefix
 from typing import Any
 
-from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Upload
+from airflow_provider_genesys.archive.stores import PART, Attributes, Bytes, Content, Overwrite, Upload
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing
-from airflow_provider_genesys.export.model import StoredObject
+from airflow_provider_genesys.export.model import StoredObject, Version
 
 logger = logging.getLogger(__name__)
 
 _MOST_PARTS = 10_000
 _CHUNK = 1024 * 1024
 _ETAG = "source-etag"
-_ONLY_IF_ABSENT = {"IfNoneMatch": "*"}
 UPLOAD_ARGS = (
     "ACL",
     "BucketKeyEnabled",
@@ -51,8 +50,8 @@ _PASSING = {"BadDigest", "NoSuchUpload", "RequestTimeout", "SlowDown"}
 class S3Store:
     """Objects below a prefix of a bucket.
 
-    The store checks an object's SHA-256, or each part's CRC32, and creates an object only where there is none, both by
-    itself.
+    The store checks an object's SHA-256, or each part's CRC32, and creates an object only where there is none, or
+    replaces one version of it only, all by itself. A version is an ETag.
 
     :param client: a boto3 S3 client; its own retries come before the ``Passing`` that this store raises.
     :param prefix: without a leading slash; empty for the whole bucket.
@@ -85,20 +84,21 @@ class S3Store:
         except _Absent:
             return None
         source_etag = head.get("Metadata", {}).get(_ETAG)
-        return StoredObject(key, head["ContentLength"], _sha256(head), source_etag, _etag(head))
+        return StoredObject(key, head["ContentLength"], _sha256(head), source_etag, _etag(head), Version(head["ETag"]))
 
-    def read(self, key: str) -> Iterator[bytes] | None:
+    def read(self, key: str) -> Content | None:
         try:
             with self._asking("s3:GetObject and s3:ListBucket"):
-                body = self._client.get_object(**self._at(key))["Body"]
+                answer = self._client.get_object(**self._at(key))
         except _Absent:
             return None
+        body = answer["Body"]
 
         def chunks() -> Iterator[bytes]:
             with body, self._asking("s3:GetObject"):
                 yield from body.iter_chunks(_CHUNK)
 
-        return chunks()
+        return Content(Version(answer["ETag"]), chunks())
 
     def find_all(self, keys: Collection[str]) -> dict[str, StoredObject]:
         wanted = sorted({self._prefix + key: key for key in keys}.items())
@@ -130,18 +130,20 @@ class S3Store:
                 yield StoredObject(key, entry["Size"], checksum=_etag(entry), stored_at=stored_at)
 
     def put(
-        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: bool = False
+        self, key: str, body: Bytes, attributes: Attributes, *, sha256: str, overwrite: Overwrite = False
     ) -> StoredObject | None:
-        arguments = {**self._at(key), **self._described(attributes), **({} if overwrite else _ONLY_IF_ABSENT)}
+        arguments = {**self._at(key), **self._described(attributes), **_condition(overwrite)}
         try:
             # named beside the checksum itself, which servers want for objects that are locked
             checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _base64(bytes.fromhex(sha256))}
             answer = self._sent("PutObject", {**arguments, **checksum}, body, sha256)
-        except _Present:
+        except (_Present, _Absent):
             return None
-        return StoredObject(key, len(body), sha256, attributes.source_etag, _etag(answer))
+        return StoredObject(key, len(body), sha256, attributes.source_etag, _etag(answer), Version(answer["ETag"]))
 
-    def begin(self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: bool = False) -> Upload:
+    def begin(
+        self, key: str, attributes: Attributes, *, size: int | None = None, overwrite: Overwrite = False
+    ) -> Upload:
         with self._asking("s3:PutObject"):
             answer = self._client.create_multipart_upload(
                 **self._at(key), **self._described(attributes), ChecksumAlgorithm="CRC32"
@@ -186,7 +188,7 @@ class S3Store:
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
         with self._asking("s3:ListBucket"):
             yield from self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=prefix, **options
+                Bucket=self._bucket, Prefix=prefix, **options, **self._owner
             )
 
     def _open_uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
@@ -245,6 +247,8 @@ class S3Store:
         if code == "NoSuchBucket":
             return ExportFailed(f"there is no bucket {self._bucket!r}: create it, or name another destination")
         words = f"{self.destination} answered {status} {code}: {response.get('Error', {}).get('Message', '')}"
+        if status == 501:
+            return ExportFailed(f"{words}. An archive needs a store that knows If-None-Match and If-Match of a PUT")
         passing = code in _PASSING or status in (408, 409, 429) or status >= 500
         return Passing(words) if passing else ExportFailed(words)
 
@@ -253,14 +257,14 @@ class _S3Upload:
     """A multipart upload."""
 
     def __init__(
-        self, store: S3Store, key: str, upload_id: str, attributes: Attributes, part_size: int, overwrite: bool
+        self, store: S3Store, key: str, upload_id: str, attributes: Attributes, part_size: int, overwrite: Overwrite
     ) -> None:
         self.part_size = part_size
         self._store = store
         self._key = key
         self._here = store._at(key) | {"UploadId": upload_id}
         self._attributes = attributes
-        self._condition = {} if overwrite else _ONLY_IF_ABSENT
+        self._condition = _condition(overwrite)
         self._parts: dict[int, dict[str, Any]] = {}
         self._sizes: dict[int, int] = {}
 
@@ -275,10 +279,10 @@ class _S3Upload:
         parts = [self._parts[number] for number in sorted(self._parts)]
         try:
             with self._store._asking("s3:PutObject"):
-                self._store._client.complete_multipart_upload(
+                answer = self._store._client.complete_multipart_upload(
                     **self._here, MultipartUpload={"Parts": parts}, **self._condition
                 )
-        except _Present:
+        except (_Present, _Absent):
             self.abort()
             return None
         sent, stored = sum(self._sizes.values()), self._store.find(self._key)
@@ -286,7 +290,10 @@ class _S3Upload:
             raise Passing(
                 f"{sent} bytes went to {self._key} in {self._store.destination}, and {stored and stored.size} arrived"
             )
-        return StoredObject(self._key, sent, sha256, self._attributes.source_etag, stored.checksum)
+        # the version is the answer's: what was found may be a successor's already
+        return StoredObject(
+            self._key, sent, sha256, self._attributes.source_etag, stored.checksum, Version(answer["ETag"])
+        )
 
     def abort(self) -> None:
         self._store._abort(self._here["Key"], self._here["UploadId"])
@@ -297,7 +304,7 @@ class _Absent(ExportError):
 
 
 class _Present(ExportError):
-    """There is one already."""
+    """There is one already, or another version of it."""
 
 
 class _Denied(ExportFailed):
@@ -316,6 +323,12 @@ def _checked(upload_args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
         options["BucketKeyEnabled"] = str(options["BucketKeyEnabled"]).lower() == "true"
     owner = options.pop("ExpectedBucketOwner", None)
     return options, {"ExpectedBucketOwner": str(owner)} if owner else {}
+
+
+def _condition(overwrite: Overwrite) -> dict[str, str]:
+    if isinstance(overwrite, bool):
+        return {} if overwrite else {"IfNoneMatch": "*"}
+    return {"IfMatch": overwrite}
 
 
 def _just_before(key: str) -> str:

@@ -32,6 +32,7 @@ _HEADERS = {
     "ChecksumSHA256": "x-amz-checksum-sha256",
     "ContentLength": "Content-Length",
     "ContentType": "Content-Type",
+    "IfMatch": "If-Match",
     "IfNoneMatch": "If-None-Match",
 }
 _QUERY = {"PartNumber": "partNumber", "UploadId": "uploadId"}

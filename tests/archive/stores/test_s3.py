@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genesys.archive.stores import PART, Attributes, Store
+from airflow_provider_genesys.archive.stores import PART, Attributes, Overwrite, Store
 from airflow_provider_genesys.archive.stores.s3 import S3Store
+from airflow_provider_genesys.archive.writing import write_object
 from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, Passing
-from airflow_provider_genesys.export.model import StoredObject
+from airflow_provider_genesys.export.model import StoredObject, Version
 from tests.archive.sites import S3Site, put
-from tests.servers.seaweedfs import SeaweedServer
+from tests.servers.moto import moto_server
 
 KEY = "recordings/r1.mp3"
 LARGE = [b"x" * PART, b"y" * 1000]
@@ -170,7 +171,9 @@ def test_a_missing_permission_is_named_with_its_bucket(
         call(store)
 
 
-def stored(store: S3Store, key: str, body: bytes, sha256: str = "", *, overwrite: bool = False) -> StoredObject | None:
+def stored(
+    store: S3Store, key: str, body: bytes, sha256: str = "", *, overwrite: Overwrite = False
+) -> StoredObject | None:
     sha256 = sha256 or hashlib.sha256(body).hexdigest()
     return store.put(key, memoryview(body), Attributes("audio/mpeg", "e-1"), sha256=sha256, overwrite=overwrite)
 
@@ -200,6 +203,54 @@ def test_a_direct_put_keeps_what_is_there_and_its_bytes_are_checked(s3_site: S3S
         with pytest.raises((Passing, ExportFailed), match="answered 400"):
             stored(store, "second", b"abc", hashlib.sha256(b"other").hexdigest(), overwrite=overwrite)
     assert s3_site.objects() == {"first": b"abcd"}
+
+
+def test_a_direct_put_replaces_the_expected_version_only(s3_site: S3Site) -> None:
+    store, asked = counting(s3_site, "PutObject")
+    first = stored(store, "first", b"a")
+    assert first
+    assert first.version
+    second = stored(store, "first", b"ab", overwrite=first.version)
+    assert second
+    assert second.version
+    assert stored(store, "first", b"abc", overwrite=first.version) is None
+    assert stored(store, "first", b"abc", overwrite=second.version)
+    assert len(asked) == 1
+    assert s3_site.objects() == {"first": b"abc"}
+
+
+@pytest.mark.parametrize(("operation", "body"), [("PutObject", [b"abc"]), ("CompleteMultipartUpload", LARGE)])
+def test_a_version_that_is_gone_may_be_told_as_an_absent_key(
+    s3_site: S3Site, operation: str, body: list[bytes]
+) -> None:
+    """So says Amazon of If-Match where there is no object; SeaweedFS says that the condition failed."""
+    first = put(s3_site.store(), KEY, [b"first"])
+    assert first
+    assert first.version
+    store = store_with(s3_site, operation, answering(404, "NoSuchKey", times=1))
+    assert write_object(store, KEY, body, Attributes(), first.version) is None
+    assert s3_site.objects() == {KEY: b"first"}
+    assert s3_site.unfinished() == []
+
+
+def test_the_version_of_an_upload_is_the_stores_answer_and_not_what_lies_there_by_then(s3_site: S3Site) -> None:
+    def overwrite(**_: object) -> None:
+        put(s3_site.store(), KEY, [b"z" * sum(map(len, LARGE))], overwrite=True)
+
+    written = put(store_with(s3_site, "HeadObject", overwrite), KEY, LARGE)
+    found = s3_site.store().find(KEY)
+    assert written
+    assert found
+    assert written.version != found.version
+
+
+@pytest.mark.parametrize("overwrite", [False, Version('"etag"')])
+def test_a_store_without_conditional_puts_is_no_passing_fault(s3_site: S3Site, overwrite: Overwrite) -> None:
+    store = store_with(s3_site, "PutObject", answering(501, "NotImplemented"))
+    with pytest.raises(
+        ExportFailed, match=r"501 NotImplemented: injected\. An archive needs .* If-None-Match and If-Match"
+    ):
+        stored(store, KEY, b"abc", overwrite=overwrite)
 
 
 def test_direct_parts_are_checked_too(s3_site: S3Site) -> None:
@@ -315,15 +366,10 @@ KEPT = ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass")
 @pytest.fixture
 def moto_client() -> Iterator[Any]:
     """A server that has encryption, tags and storage classes, in name at least."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    client = SeaweedServer(port, 0, "test", "test").client()
-    client.create_bucket(Bucket="calls", ObjectLockEnabledForBucket=True)
-    yield client
-    server.stop()
+    with moto_server() as server:
+        client = server.client("s3")
+        client.create_bucket(Bucket="calls", ObjectLockEnabledForBucket=True)
+        yield client
 
 
 def test_options_go_with_every_object(moto_client: Any) -> None:
@@ -369,6 +415,8 @@ def test_who_has_to_own_the_bucket_is_said_by_every_request(s3_site: S3Site) -> 
     store.find(KEY)
     list(store.read(KEY) or ())
     store.find_all([KEY])
+    list(store.folders())
+    list(store.browse("recordings/"))
     store.remove_unfinished([KEY])
     assert len({operation for operation, _ in seen}) >= 8
     assert {owner for _, owner in seen} == {"123456789012"}

@@ -95,7 +95,8 @@ def test_the_signature_is_what_botocore_makes_of_the_same_request(
             arguments |= {"UploadId": "a b/c+d=&é", "PartNumber": 7}
         else:
             described = {"ContentType": "audio/mpeg;  a = b", "Metadata": {"Source-ETag": ' two  "spaces" '}}
-            arguments |= {"IfNoneMatch": "*", "StorageClass": "GLACIER", "Tagging": "a=b&c=d%20e", **described}
+            condition = {"IfNoneMatch": "*"} if key == "first" else {"IfMatch": '"an etag"'}
+            arguments |= {**condition, "StorageClass": "GLACIER", "Tagging": "a=b&c=d%20e", **described}
         puts.send(operation, arguments, SHA256)
 
     for ours in sent.requests[1:]:
@@ -107,6 +108,7 @@ def test_the_signature_is_what_botocore_makes_of_the_same_request(
         S3SigV4Auth(Credentials("key", "secret", token), "s3", "us-east-1").add_auth(theirs)
         assert theirs.headers["Authorization"] == authorization
         assert ("X-Amz-Security-Token" in ours.headers) == (token is not None)
+        assert ours.headers.get("If-Match") == (None if operation == "UploadPart" else '"an etag"')
     assert len(sent.requests) == 5
 
 
