@@ -8,8 +8,9 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk check docs bench bench-transfer \
-	bench-estimate bench-triggerer stack stack-airflow2 servers constraints clean
+.PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk test-browser check docs screenshots \
+	bench bench-transfer bench-estimate bench-triggerer stack stack-airflow2 stack-test stack-test-airflow3 \
+	stack-test-airflow2 servers constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +24,7 @@ install-airflow2: .venv-airflow2/installed ## Build .venv-airflow2 with Airflow 
 	$(PYTHON) -m venv $*
 	$*/bin/python -m pip install --quiet "pip>=25.1"
 	$*/bin/python -m pip install --quiet --constraint constraints/airflow$(LINE).txt \
-		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet]" \
+		--group test --group check --editable ".[simulator,postgres,mysql,redis,gcs,azure,parquet,openlineage]" \
 		--requirement constraints/airflow$(LINE).in
 	touch $@
 
@@ -33,10 +34,10 @@ servers: ## Install the servers that tests start: Redis and MariaDB by apt-get, 
 demo: install ## Export one day from the simulator into ./archive
 	$(AIRFLOW3)/python dev/demo.py
 
-test: test-airflow3 test-airflow2 test-sdk ## Run all tests on both Airflows
+test: test-airflow3 test-airflow2 test-sdk test-browser ## Run all tests on both Airflows
 
 test-airflow3: install servers
-	$(AIRFLOW3)/python -m pytest --ignore=tests/sdk $(PYTEST_ARGS)
+	$(AIRFLOW3)/python -m pytest --ignore=tests/sdk --ignore=tests/browser $(PYTEST_ARGS)
 
 test-airflow2: install-airflow2 servers
 	$(AIRFLOW2)/python -m pytest $(PYTEST_ARGS)
@@ -46,6 +47,18 @@ test-sdk: .venv/sdk ## Hold the simulator and our requests against the official 
 
 .venv/sdk: .venv/installed
 	.venv/bin/python -m pip install --quiet --constraint constraints/airflow3.txt --group sdk
+	touch $@
+
+test-browser: .venv/installed-browser ## Look at Airflow 3's UI in a headless Chromium
+	PYTHON=$(PYTHON) dev/servers.sh browser
+	$(AIRFLOW3)/python -m pytest $(PYTEST_ARGS) tests/browser
+
+screenshots: .venv/installed-browser ## Photograph the UI into docs/screenshots
+	PYTHON=$(PYTHON) dev/servers.sh browser
+	$(AIRFLOW3)/python -m dev.screenshots
+
+.venv/installed-browser: .venv/installed
+	$(AIRFLOW3)/python -m pip install --quiet --constraint constraints/airflow3.txt --group browser
 	touch $@
 
 check: install ## Lint and types
@@ -92,6 +105,16 @@ endif
 stack-airflow2: .venv-airflow2/installed-stack
 	PYTHON=$(PYTHON) dev/servers.sh stack
 	$(AIRFLOW2)/python -m dev.stack
+
+stack-test: stack-test-airflow3 stack-test-airflow2 ## Kill parts of the whole system in the middle of a backfill, on both
+
+stack-test-airflow3: .venv/installed-stack
+	PYTHON=$(PYTHON) dev/servers.sh stack
+	$(AIRFLOW3)/python -m pytest $(PYTEST_ARGS) tests/stack
+
+stack-test-airflow2: .venv-airflow2/installed-stack
+	PYTHON=$(PYTHON) dev/servers.sh stack
+	$(AIRFLOW2)/python -m pytest $(PYTEST_ARGS) tests/stack
 
 .venv/installed-stack: LINE := 3
 .venv-airflow2/installed-stack: LINE := 2

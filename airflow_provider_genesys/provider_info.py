@@ -27,11 +27,12 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [_modules("hooks.genesys")],
-        "operators": [_modules("operators.recordings")],
+        "operators": [_modules("operators.recordings", "operators.recheck")],
         "sensors": [_modules("sensors.recordings")],
         "triggers": [_modules("triggers.recordings")],
+        "notifications": [f"{_PACKAGE}.notifications.recordings.ExportFailureNotifier"],
         "extra-links": [
-            f"{_PACKAGE}.links.recordings.{name}" for name in ("ManifestLink", "ReceiptLink", "ReportLink")
+            f"{_PACKAGE}.links.recordings.{name}" for name in ("JobLink", "ManifestLink", "ReceiptLink", "ReportLink")
         ],
         "cli": [f"{_PACKAGE}.cli.definition.get_genesys_commands"],
         "connection-types": [
@@ -50,5 +51,5 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-def _modules(module: str) -> dict[str, Any]:
-    return {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.{module}"]}
+def _modules(*modules: str) -> dict[str, Any]:
+    return {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.{module}" for module in modules]}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
@@ -16,11 +17,19 @@ except ImportError:  # Airflow 2.11 without the standard provider
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["IS_AIRFLOW_3", "DateTimeTrigger", "backfill_would_hang", "let_backfills_map_tasks"]
+__all__ = [
+    "IS_AIRFLOW_3",
+    "DateTimeTrigger",
+    "let_backfills_map_tasks",
+    "triggering_events",
+    "why_backfill_would_hang",
+]
 
 IS_AIRFLOW_3 = int(airflow_version.split(".", 1)[0]) >= 3
 
 _MINI_SCHEDULER = ("scheduler", "schedule_after_task_execution")
+_EXECUTORS_THAT_WAIT = ("SequentialExecutor", "DebugExecutor")
+"""Those whose tasks run while the command waits for them."""
 
 
 def let_backfills_map_tasks() -> None:
@@ -36,7 +45,27 @@ def let_backfills_map_tasks() -> None:
         conf.read_dict({section: {option: "False"}})  # set() needs the section, which a fresh airflow.cfg hasn't got
 
 
-def backfill_would_hang(context: Context) -> bool:
-    """Whether this run is a backfill of Airflow 2 that would never see the tasks mapped over this task's output."""
+def why_backfill_would_hang(context: Context) -> str:
+    """What to do for a backfill of Airflow 2 that would never end, since it maps tasks at run time; else empty.
+
+    With an executor that runs tasks beside the command, a task's success is seen in the database before the executor
+    tells of it. The command then takes the next task for ready before it is mapped, sends it off, and waits for ever
+    for an answer (measured on 2.11.2 with the Celery and the local executor).
+    """
     run: Any = context["dag_run"]
-    return not IS_AIRFLOW_3 and run.run_type == "backfill" and conf.getboolean(*_MINI_SCHEDULER, fallback=True)
+    if IS_AIRFLOW_3 or run.run_type != "backfill":
+        return ""
+    if not conf.get("core", "executor").split(",")[0].endswith(_EXECUTORS_THAT_WAIT):
+        return "run the command with AIRFLOW__CORE__EXECUTOR=SequentialExecutor; the scheduler keeps its own executor"
+    if conf.getboolean(*_MINI_SCHEDULER, fallback=True):
+        return (
+            "set AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "
+            "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
+        )
+    return ""
+
+
+def triggering_events(context: Mapping[str, Any]) -> list[Any]:
+    """The updates of assets that a run was triggered by, each with its ``extra``; none of a run that was not."""
+    by_asset = context["triggering_asset_events" if IS_AIRFLOW_3 else "triggering_dataset_events"]
+    return [event for events in by_asset.values() for event in events]

@@ -27,9 +27,11 @@ from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.ledger.engines import shared_engine
 from airflow_provider_genesys.ledger.sql import SqlLedger
+from airflow_provider_genesys.metrics import StatsMeter
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -101,6 +103,7 @@ def coordinator(
     concurrency: int = DEFAULT_CONCURRENCY,
     key_template: str = DEFAULT_KEY_TEMPLATE,
     upload_args: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Coordinator:
     """A coordinator for a task.
 
@@ -110,6 +113,7 @@ def coordinator(
     :param concurrency: recordings at a time.
     :param key_template: where recordings lie.
     :param upload_args: options of S3 for each object; they win over those of the connection's extra ``upload_args``.
+    :param tags: of the task's metrics.
     :raises InvalidInput: for a connection, destination or template that can't be used, before any request.
     """
     template = KeyTemplate(key_template)
@@ -118,24 +122,30 @@ def coordinator(
     if destination is not None:
         place = replace(Destination.parse(destination), upload_args=upload_args or {})
         archive = _archive(hook, place, concurrency, template)
-    return _wired(hook, ledger(ledger_conn_id), owner, pace, archive)
+    return _wired(hook, ledger(ledger_conn_id), owner, pace, archive, tags)
 
 
 def pages(
-    destination: str,
+    genesys_conn_id: str,
+    destination: str | None = None,
     *,
     job_ids: Sequence[str] = (),
     window: ExportWindow | None = None,
     interval: ExportWindow | None = None,
 ) -> dict[str, str]:
-    """Where a person looks at documents of an archive, by document: URLs without any signature.
+    """Where a person looks at jobs, and at documents of an archive, by document: URLs without any signature.
 
     :param destination: the archive's URI.
-    :param job_ids: whose ``manifest``; of several jobs it is the folder of all.
+    :param job_ids: whose ``manifest``; of several jobs it is the folder of all. And the ``job``, where the organisation
+        has a page of it.
     :param window: whose ``receipt``.
     :param interval: whose ``report``.
     :raises InvalidInput: for a destination that can't be used.
     """
+    page = GenesysHook(genesys_conn_id).settings.hosts.page_of(job_ids) if job_ids else ""
+    of_jobs = {"job": page} if page else {}
+    if destination is None:
+        return of_jobs
     keys = {}
     if job_ids:
         keys["manifest"] = manifest_key(job_ids[0]) if len(job_ids) == 1 else "manifests/"
@@ -145,7 +155,18 @@ def pages(
         keys["report"] = report_key(interval)
     place = Destination.parse(destination)
     endpoint = _s3_hook(place).conn_config.get_service_endpoint_url("s3") if place.scheme == "s3" else None
-    return {name: page_of(place.scheme, place.place, place.prefix, key, endpoint) for name, key in keys.items()}
+    documents = {name: page_of(place.scheme, place.place, place.prefix, key, endpoint) for name, key in keys.items()}
+    return of_jobs | documents
+
+
+def report(destination: str, interval: ExportWindow) -> Mapping[str, Any] | None:
+    """The reconciliation of an interval as its archive has it, or None where there is none. Asks the archive only.
+
+    :param destination: the archive's URI.
+    :raises InvalidInput: for a destination that can't be used.
+    """
+    place = Destination.parse(destination)
+    return ObjectArchive(_STORES[place.scheme](place, 1), Downloader(connections=1)).report(interval)
 
 
 def ledger(
@@ -169,7 +190,7 @@ def counting_api(hook: GenesysHook, record: Ledger | None) -> ExportApi:
     :param record: the ledger in which its requests are reserved; without one they are made at an even pace.
     """
     pause = 60.0 / hook.limits.requests_per_minute
-    reserve = _request_budget(hook, record, _LONGEST_WAIT_FOR_BUDGET) if record else lambda: time.sleep(pause)
+    reserve = _request_budget(hook, record, _LONGEST_WAIT_FOR_BUDGET, Meter()) if record else lambda: time.sleep(pause)
     return hook.get_api(before_request=reserve)
 
 
@@ -179,7 +200,11 @@ def default_ledger_file() -> Path:
 
 
 async def coordinator_for_trigger(
-    genesys_conn_id: str, ledger_conn_id: str, owner: str, pace: dict[str, float] | None = None
+    genesys_conn_id: str,
+    ledger_conn_id: str,
+    owner: str,
+    pace: dict[str, float] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Coordinator:
     """A coordinator for a triggerer's event loop: connections are looked up without blocking it.
 
@@ -193,7 +218,7 @@ async def coordinator_for_trigger(
 
     def wire() -> Coordinator:
         ledger = _ledger(ledger_conn_id, ledger_connection)
-        return _wired(hook, ledger, owner, pace, None, tries=1, longest_wait=0.0)
+        return _wired(hook, ledger, owner, pace, None, tags, tries=1, longest_wait=0.0)
 
     # In a thread: reading a connection's extras masks them, by a call to the supervisor that would block the loop.
     return await asyncio.to_thread(wire)
@@ -205,19 +230,22 @@ def _wired(
     owner: str,
     pace: dict[str, float] | None,
     archive: Archive | None,
+    tags: Mapping[str, str] | None,
     tries: int = 5,
     longest_wait: float = _LONGEST_WAIT_FOR_BUDGET,
 ) -> Coordinator:
-    api = hook.get_api(tries=tries, before_request=_request_budget(hook, ledger, longest_wait))
+    meter = StatsMeter(tags={**(tags or {}), "api": hook.export_api})
+    api = hook.get_api(tries=tries, before_request=_request_budget(hook, ledger, longest_wait, meter))
     full_pace = Pace(**{**(pace or {}), "polls_per_minute": hook.limits.polls_per_minute})  # type: ignore[arg-type]
-    return Coordinator(hook.organisation, api, ledger, owner, full_pace, archive)
+    return Coordinator(hook.organisation, api, ledger, owner, full_pace, archive, meter=meter)
 
 
-def _request_budget(hook: GenesysHook, ledger: Ledger, longest_wait: float) -> Callable[[], None]:
+def _request_budget(hook: GenesysHook, ledger: Ledger, longest_wait: float, meter: Meter) -> Callable[[], None]:
     organisation, per_minute = str(hook.organisation), hook.limits.requests_per_minute
 
     def reserve() -> None:
         reserved = ledger.reserve(organisation, "requests", per_minute, within=longest_wait)
+        meter.gauge(Figure.REQUESTS_LEFT, reserved.left)
         if not reserved.granted:
             raise Passing("the organisation's request budget is spent for now", reserved.wait)
         time.sleep(reserved.wait)

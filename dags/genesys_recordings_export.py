@@ -2,13 +2,14 @@
 """
 ### Every call recording of the day, in your own storage
 
-`plan_windows` cuts the day so that no export job is too large. For each window, `submit_export` makes one job,
-`wait_for_export` waits for it without a worker slot, and `retrieve_recordings` streams the audio into the archive
-before its URLs expire. `reconcile` holds what arrived against what was promised, and fails the run if anything is
-missing.
+* **plan_windows** cuts the day so that no export job is too large; then, for each window,
+* **submit_export** makes one job,
+* **wait_for_export** waits for it without a worker slot, and
+* **retrieve_recordings** streams the audio into the archive before its URLs expire.
+* **reconcile** holds what arrived against what was promised, and fails the run if anything is missing.
 
 Run it as often as you like: there is one job per window and one object per recording. Backfill with
-`airflow backfill create` (Airflow 3) or `airflow dags backfill` (2.11). A window failed? Its task says what to do.
+*airflow backfill create* (Airflow 3) or *airflow dags backfill* (2.11). A window failed? Its task says what to do.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pendulum
 from airflow.providers.common.compat.sdk import DAG, Asset, task_group
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from airflow_provider_genesys.notifications.recordings import ExportFailureNotifier
 from airflow_provider_genesys.operators.recordings import (
     PlanExportOperator,
     ReconcileExportOperator,
@@ -104,6 +106,7 @@ with DAG(
         verify="{{ params.verify }}",
         trigger_rule="all_done",
         outlets=[RECORDINGS],
+        on_failure_callback=ExportFailureNotifier(),  # says what is missing: in this task's log, or by send=…
         **INTERVAL,
         **SELECTION,
     )

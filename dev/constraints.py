@@ -10,8 +10,8 @@ from pathlib import Path
 COMPILE = (
     "uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header "
     "--no-emit-package airflow-provider-genesys --extra simulator --extra postgres --extra mysql --extra redis "
-    "--extra gcs --extra azure --extra parquet --group test --group sdk --group check --group bench --group docs "
-    "--group stack"
+    "--extra gcs --extra azure --extra parquet --extra openlineage --group test --group sdk --group check "
+    "--group bench --group docs --group stack --group browser"
 )
 
 

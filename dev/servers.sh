@@ -3,6 +3,7 @@
 # Installs the servers that the tests start: Redis and MariaDB from Debian's packages, dynalite and Azurite from npm.
 # With the argument `bench`: nginx and aria2 instead, for make bench-transfer.
 # With the argument `stack`: PostgreSQL, Redis and curl, for make stack.
+# With the argument `browser`: Chromium and a font, for make test-browser and make screenshots.
 # Where they are there already it does nothing, and needs no rights. A service that a package starts is not used: the
 # tests' servers have ports, data and passwords of their own.
 set -euo pipefail
@@ -19,6 +20,9 @@ elif [ "${1:-}" = stack ]; then
     command -v redis-server >/dev/null || missing+=(redis-server)
     command -v curl >/dev/null || missing+=(curl)
     command -v wget >/dev/null || missing+=(wget)
+elif [ "${1:-}" = browser ]; then
+    command -v chromium >/dev/null || missing+=(chromium)
+    fc-list 2>/dev/null | grep -q DejaVuSans || missing+=(fontconfig fonts-dejavu-core)
 else
     command -v redis-server >/dev/null || missing+=(redis-server)
     command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || missing+=(mariadb-server)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -23,8 +25,9 @@ from tests.servers.redis import RedisServer, redis_server
 from tests.servers.seaweedfs import SeaweedServer, seaweedfs_server
 
 ROOT = Path(__file__).resolve().parent.parent
-# Those of sdk/ need the official SDK, which `make test-sdk` installs.
-collect_ignore = [] if find_spec("PureCloudPlatformClientV2") else ["sdk"]
+# What `make test-sdk` and `make test-browser` install is in the one environment only; `make stack-test` runs stack/.
+NEEDS = {"sdk": "PureCloudPlatformClientV2", "browser": "playwright"}
+collect_ignore = ["stack", *(room for room, module in NEEDS.items() if not find_spec(module))]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="genesys-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 
@@ -39,6 +42,12 @@ os.environ.update(
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def migrated_airflow() -> None:
+    """Airflow's own database, migrated once for the run."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

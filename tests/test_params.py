@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import ParamValidationError
 
-from airflow_provider_genesys.params import export_params
+from airflow_provider_genesys.params import export_params, recheck_params
 
 DEFAULTS: dict[str, Any] = {
     "destination": "file:///tmp/genesys-archive",
@@ -31,8 +31,38 @@ def test_the_params_and_their_defaults_are_those_of_the_contract() -> None:
     assert {name: param.value for name, param in export_params({}).items()} == DEFAULTS
 
 
+def test_a_rechecks_params_are_an_exports_but_for_force_and_with_days() -> None:
+    recheck = {name: param.value for name, param in recheck_params({}).items()}
+    assert recheck == {name: value for name, value in {**DEFAULTS, "days": 30}.items() if name != "force"}
+    assert recheck_params({"GENESYS_EXPORT_DAYS": "7"})["days"].value == 7
+    with pytest.raises(ValueError, match="GENESYS_EXPORT_DAYS is no default for the param 'days'"):
+        recheck_params({"GENESYS_EXPORT_DAYS": "0"})
+
+
 def test_every_param_says_what_it_is_for() -> None:
-    assert all(param.schema["description_md"] and param.schema["title"] for param in export_params({}).values())
+    for name, param in (*export_params({}).items(), *recheck_params({}).items()):
+        assert param.description, name
+        assert param.schema["title"].lower().replace(" ", "_") == name
+
+
+def test_a_choice_is_offered_as_such_and_explained_by_its_own_name() -> None:
+    params = export_params({})
+    assert params["media"].schema["examples"] == params["media"].schema["items"]["enum"]
+    explained = {
+        name: param.schema["values_display"] for name, param in params.items() if "values_display" in param.schema
+    }
+    assert explained.keys() == {"media_format", "on_unavailable"}
+    for name, choices in explained.items():
+        assert all(choice in params[name].schema["enum"] for choice in choices)
+        assert all(shown.startswith(f"{choice}: ") for choice, shown in choices.items())
+
+
+def test_the_form_folds_what_is_seldom_changed() -> None:
+    shown = [(name, param.schema.get("section")) for name, param in export_params({}).items()]
+    assert [name for name, section in shown if section is None] == [
+        *("destination", "media_format", "media", "filters", "start", "end", "force")
+    ]
+    assert [section for _, section in shown if section] == ["Archive"] * 3 + ["Jobs"] * 5
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -17,12 +20,14 @@ from airflow_provider_genesys import __version__
 from airflow_provider_genesys.cli.definition import get_genesys_commands
 from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
 from airflow_provider_genesys.hooks.genesys import GenesysHook
+from airflow_provider_genesys.notifications.recordings import ExportFailureNotifier
 from airflow_provider_genesys.operators.recordings import (
     ReconcileExportOperator,
     RetrieveRecordingsOperator,
     SubmitExportOperator,
 )
 from airflow_provider_genesys.provider_info import get_provider_info
+from airflow_provider_genesys.sensors.recordings import ExportJobSensor
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 
 DISTRIBUTION = "airflow-provider-genesys"
@@ -76,7 +81,8 @@ def test_airflow_shows_the_form(manager: ProvidersManager) -> None:
     behaviour = manager.field_behaviours["genesys"]
     assert behaviour["hidden_fields"] == HIDDEN
     assert behaviour["relabeling"] == RELABELED
-    assert behaviour["placeholders"].items() >= PLACEHOLDERS.items()
+    shown = {name.removeprefix("extra__genesys__"): text for name, text in behaviour["placeholders"].items()}
+    assert shown == PLACEHOLDERS
 
 
 def test_airflow_lists_the_triggers(manager: ProvidersManager) -> None:
@@ -107,10 +113,26 @@ def test_every_class_that_it_names_exists() -> None:
 
 def test_airflow_lets_through_every_link_of_an_operator(manager: ProvidersManager) -> None:
     """It shows no link from a serialized DAG whose class the provider info doesn't name."""
-    tasks = (SubmitExportOperator, RetrieveRecordingsOperator, ReconcileExportOperator)
+    tasks = (SubmitExportOperator, ExportJobSensor, RetrieveRecordingsOperator, ReconcileExportOperator)
     links = {f"{type(link).__module__}.{type(link).__name__}" for task in tasks for link in task.operator_extra_links}
     assert links == set(get_provider_info()["extra-links"])
     assert links <= set(manager.extra_links_class_names)
+
+
+def test_airflow_lists_the_notifier(manager: ProvidersManager) -> None:
+    name = f"{ExportFailureNotifier.__module__}.{ExportFailureNotifier.__qualname__}"
+    assert get_provider_info()["notifications"] == [name]
+    assert name in {str(getattr(each, "notification_class_name", each)) for each in manager.notification}
+
+
+def test_airflows_command_shows_hook_links_triggers_and_form() -> None:
+    shown = _said("providers", "get", DISTRIBUTION, "--full", "--output", "yaml")
+    info = get_provider_info()
+    assert f"hook-class-name: {info['connection-types'][0]['hook-class-name']}\n" in shown
+    for named in (*info["extra-links"], *_named_modules(info), *info["cli"]):
+        assert f"- {named}\n" in shown
+    for field in FIELDS:
+        assert re.search(rf"^ +{field}:$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("room", ["hooks", "operators", "sensors", "triggers"])
@@ -125,6 +147,12 @@ def _named_modules(info: dict[str, Any]) -> Iterator[str]:
     for room in ("hooks", "operators", "sensors", "triggers"):
         for integration in info.get(room, ()):
             yield from integration["python-modules"]
+
+
+def _said(*command: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "airflow", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _schema(name: str) -> dict[str, Any]:

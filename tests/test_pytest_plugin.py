@@ -10,9 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.end_to_end.conftest import migrated_airflow
-
-__all__ = ["migrated_airflow"]
 
 THEIR_TEST = """
 import json

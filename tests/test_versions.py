@@ -10,8 +10,8 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_genesys.versions import (
     IS_AIRFLOW_3,
     DateTimeTrigger,
-    backfill_would_hang,
     let_backfills_map_tasks,
+    why_backfill_would_hang,
 )
 from tests.rig import DAY, context_of
 
@@ -38,26 +38,42 @@ def test_a_moment_with_a_zone_can_be_waited_for() -> None:
 
 @ONLY_AIRFLOW_2
 def test_a_backfill_with_airflows_own_settings_would_hang() -> None:
-    assert backfill_would_hang(context_of(run_type="backfill"))
+    assert why_backfill_would_hang(context_of(run_type="backfill"))
 
 
 @ONLY_AIRFLOW_2
 def test_a_dag_file_keeps_a_backfill_from_hanging() -> None:
     let_backfills_map_tasks()
-    assert not backfill_would_hang(context_of(run_type="backfill"))
+    assert not why_backfill_would_hang(context_of(run_type="backfill"))
 
 
 @ONLY_AIRFLOW_2
 def test_an_environment_variable_keeps_a_backfill_from_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION", "False")
-    assert not backfill_would_hang(context_of(run_type="backfill"))
+    assert not why_backfill_would_hang(context_of(run_type="backfill"))
 
 
 @ONLY_AIRFLOW_2
 def test_a_deployment_that_insists_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION", "True")
     let_backfills_map_tasks()
-    assert backfill_would_hang(context_of(run_type="backfill"))
+    assert why_backfill_would_hang(context_of(run_type="backfill"))
+
+
+@ONLY_AIRFLOW_2
+@pytest.mark.parametrize("executor", ["CeleryExecutor", "LocalExecutor", "own:my_company.executors.TheirExecutor"])
+def test_a_backfill_with_tasks_beside_the_command_would_hang(monkeypatch: pytest.MonkeyPatch, executor: str) -> None:
+    let_backfills_map_tasks()
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    assert "SequentialExecutor" in why_backfill_would_hang(context_of(run_type="backfill"))
+
+
+@ONLY_AIRFLOW_2
+@pytest.mark.parametrize("executor", ["SequentialExecutor", "DebugExecutor", "airflow.executors.DebugExecutor"])
+def test_one_that_waits_for_its_tasks_would_not(monkeypatch: pytest.MonkeyPatch, executor: str) -> None:
+    let_backfills_map_tasks()
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    assert not why_backfill_would_hang(context_of(run_type="backfill"))
 
 
 @ONLY_AIRFLOW_2
@@ -69,7 +85,7 @@ def test_a_dag_file_can_be_parsed_with_a_short_airflow_cfg() -> None:
 
 @pytest.mark.parametrize("run_type", ["manual", "scheduled"])
 def test_no_other_run_would_hang(run_type: str) -> None:
-    assert not backfill_would_hang(context_of(run_type=run_type))
+    assert not why_backfill_would_hang(context_of(run_type=run_type))
 
 
 @pytest.mark.skipif(not IS_AIRFLOW_3, reason="Airflow 2 needs the setting")
@@ -77,7 +93,7 @@ def test_airflow_3_needs_none_of_it() -> None:
     before = conf.as_dict(display_source=True)
     let_backfills_map_tasks()
     assert conf.as_dict(display_source=True) == before
-    assert not backfill_would_hang(context_of(run_type="backfill"))
+    assert not why_backfill_would_hang(context_of(run_type="backfill"))
 
 
 def _set(value: str) -> None:

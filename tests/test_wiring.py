@@ -388,12 +388,24 @@ def test_pages_are_where_the_stores_connection_leads(
     defined: Callable[..., None], extra: dict[str, Any], page: str
 ) -> None:
     defined("calls_store", **{**AWS, "extra": extra})
-    (report,) = pages("s3://calls_store@calls/eu", interval=WINDOW).values()
+    (report,) = pages("genesys_default", "s3://calls_store@calls/eu", interval=WINDOW).values()
     assert report.startswith(page)
     assert report.endswith("20240501T000000Z_20240502T000000Z.json")
     assert SECRET not in report
 
 
-def test_a_window_with_several_jobs_leads_to_the_folder_of_manifests() -> None:
-    assert pages("file:///calls", job_ids=["a"]) == {"manifest": "file:///calls/manifests/job_a.json"}
-    assert pages("file:///calls", job_ids=["a", "b"]) == {"manifest": "file:///calls/manifests"}
+GENESYS = {"conn_type": "genesys", "login": "client", "password": SECRET}
+
+
+def test_a_window_with_several_jobs_leads_to_the_folder_of_manifests(defined: Callable[..., None]) -> None:
+    defined("genesys", **GENESYS, host="api.mypurecloud.com")
+    assert pages("genesys", "file:///calls", job_ids=["a"]) == {"manifest": "file:///calls/manifests/job_a.json"}
+    assert pages("genesys", "file:///calls", job_ids=["a", "b"]) == {"manifest": "file:///calls/manifests"}
+
+
+def test_only_a_simulator_has_a_page_of_jobs(defined: Callable[..., None]) -> None:
+    defined("genesys", **GENESYS, host="api.mypurecloud.com")
+    defined("simulated", **GENESYS, host="http://127.0.0.1:8088")
+    assert pages("genesys", job_ids=["a"]) == {}
+    assert pages("simulated", job_ids=["a"]) == {"job": "http://127.0.0.1:8088/_simulator/jobs.html#a"}
+    assert pages("simulated", job_ids=[]) == {}

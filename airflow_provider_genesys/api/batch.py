@@ -18,6 +18,7 @@ from airflow_provider_genesys.api.batchrequests import BatchRequests
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.conversations import ConversationRecordings
 from airflow_provider_genesys.api.manifest import Manifests
+from airflow_provider_genesys.api.media import GONE
 from airflow_provider_genesys.api.roles import roles_of_client
 from airflow_provider_genesys.api.selection import WRITTEN, check_selection
 from airflow_provider_genesys.api.settings import RecordingSettings
@@ -47,6 +48,9 @@ class BatchApi(ExportApi):
     :param clock: this machine's, epoch seconds.
     :param sleep: waits for a details job.
     """
+
+    counts_conversations = True
+    lot: int | None = LOT
 
     def __init__(
         self,
@@ -84,6 +88,14 @@ class BatchApi(ExportApi):
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
 
+    def recorded(self, request: ExportRequest) -> list[str]:
+        """The conversations of a window that were recorded."""
+        return list(self._analytics.recorded(request))
+
+    def may_come_back(self, reason: str) -> bool:
+        """Whatever is not known to be deleted."""
+        return reason != GONE["DELETED"]
+
     def countable_since(self) -> float:
         """Since when a day is counted by one query of analytics, epoch seconds."""
         return self._analytics.countable_since()
@@ -91,7 +103,7 @@ class BatchApi(ExportApi):
     def parts(self, request: ExportRequest) -> list[tuple[str, ...]]:
         """The conversations of a window that were recorded, by their start, in lots of a hundred."""
         check_availability(request.window, self.available_until())
-        found = list(self._analytics.recorded(request))
+        found = self.recorded(request)
         return [tuple(found[start : start + LOT]) for start in range(0, len(found), LOT)]
 
     def submit(self, request: ExportRequest) -> str:

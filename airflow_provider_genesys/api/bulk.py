@@ -17,9 +17,10 @@ from airflow_provider_genesys.api.analytics import Analytics, is_wanted
 from airflow_provider_genesys.api.bulkjobs import SLOTS, BulkJobs
 from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.api.details import Conversation
-from airflow_provider_genesys.api.exported import Exported
+from airflow_provider_genesys.api.exported import EXPORTED_BEFORE, Exported
 from airflow_provider_genesys.api.integrations import active_integration
 from airflow_provider_genesys.api.manifest import Manifests
+from airflow_provider_genesys.api.media import GONE
 from airflow_provider_genesys.api.roles import roles_of_client
 from airflow_provider_genesys.api.selection import SHORTEST, WRITTEN, check_selection
 from airflow_provider_genesys.export.errors import InvalidInput
@@ -44,6 +45,7 @@ class BulkApi(ExportApi):
     """
 
     delivers = True
+    counts_conversations = True
     jobs_at_a_time: int | None = SLOTS
 
     def __init__(
@@ -92,6 +94,14 @@ class BulkApi(ExportApi):
     def volume(self, request: ExportRequest) -> int:
         """How many conversations of the window were recorded."""
         return self._analytics.count(request)
+
+    def recorded(self, request: ExportRequest) -> list[str]:
+        """The conversations of a window that were recorded."""
+        return list(self._analytics.recorded(request))
+
+    def may_come_back(self, reason: str) -> bool:
+        """Neither what is deleted nor what was exported before."""
+        return reason != GONE["DELETED"] and not reason.startswith(EXPORTED_BEFORE)
 
     def countable_since(self) -> float:
         """Since when a day is counted by one query of analytics, epoch seconds."""

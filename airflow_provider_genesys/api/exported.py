@@ -17,6 +17,9 @@ from airflow_provider_genesys.api.media import GONE
 from airflow_provider_genesys.export.errors import Passing
 from airflow_provider_genesys.export.model import Recording
 
+EXPORTED_BEFORE = "it was exported before"
+"""How the reason begins of a recording that no bulk job will ever bring."""
+
 METADATA = Call("GET", "/api/v2/conversations/{conversation_id}/recordingmetadata", "Recording > Recording > View")
 
 
@@ -57,7 +60,7 @@ def _reason(entry: Mapping[str, Any], since: float) -> str | None:
     exported = str(entry.get("exportedDate") or "")
     at = _epoch(exported)
     if at is not None and at < since:
-        return f"it was exported before, on {exported}, and Genesys Cloud exports nothing twice"
+        return f"{EXPORTED_BEFORE}, on {exported}, and Genesys Cloud exports nothing twice"
     return GONE.get(str(entry.get("fileState") or "").upper()) if at is None else None
 
 

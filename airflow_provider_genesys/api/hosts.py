@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow_provider_genesys.export.errors import InvalidInput
 
@@ -35,6 +36,17 @@ class Hosts:
     def name(self) -> str:
         """The API's host and port: the organisation's host in the ledger."""
         return urlsplit(self.api_url).netloc
+
+    def page_of(self, job_ids: Sequence[str]) -> str:
+        """Where a person looks at jobs; empty where there is no such page.
+
+        Genesys Cloud has none: its API tells of a job, to whoever brings a token, and nothing in its UI does. The
+        simulator has one, and nobody else speaks http.
+        """
+        if not job_ids or urlsplit(self.api_url).scheme != "http":
+            return ""
+        anchor = f"#{quote(job_ids[0], safe='')}" if len(job_ids) == 1 else ""
+        return f"{self.api_url}/_simulator/jobs.html{anchor}"
 
 
 def resolve_hosts(host: str | None, login_url: str | None = None) -> Hosts:

@@ -100,6 +100,15 @@ class ObjectArchive:
         written = put_document(self._store, key, write_receipt(receipt), overwrite=replaces or False)
         return None if written is None else written.version
 
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        document = document_at(self._store, layout.report_key(interval))
+        try:
+            found = None if document is None else json.loads(b"".join(document()))
+        except ValueError:
+            logger.warning("%s in %s is no report", layout.report_key(interval), self.destination)
+            return None
+        return found if isinstance(found, Mapping) else None
+
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         key = layout.report_key(interval)
         put_document(self._store, key, [json.dumps(report, indent=2).encode(), b"\n"])

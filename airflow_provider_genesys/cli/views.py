@@ -71,6 +71,7 @@ def whole(entry: Entry, parts: Iterable[Entry], now: float) -> dict[str, Any]:
         "generation": entry.generation,
         "forced_by": entry.forced_by or None,
         "destinations": list(entry.destinations),
+        "checked_at": _time(entry.checked_at),
         "media": list(entry.request.media),
         "conversations": len(entry.request.conversations) or None,
         "children": [window.to_dict() for window in entry.children],

@@ -13,6 +13,7 @@ from itertools import zip_longest
 from airflow_provider_genesys.export.checkpoints import Checkpoints
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing, UrlsExpired
 from airflow_provider_genesys.export.leases import LeaseKeeper, Leases
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     Entry,
     ExportJob,
@@ -67,6 +68,7 @@ class Archiving:
     :param before: the window's receipt of before; None where there was none.
     :param version: the receipt's, which the next one replaces; read while the window was held.
     :param clock: this machine's clock, epoch seconds: URLs expire by it.
+    :param settled: conversations that are not missing where nothing comes for them any more.
     """
 
     entry: Entry
@@ -77,10 +79,13 @@ class Archiving:
     version: Version | None
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    meter: Meter = field(default_factory=Meter)
+    settled: frozenset[str] = frozenset()
     statement: Statement = field(init=False)
     _faults: dict[str, ExportError] = field(default_factory=dict)
     _checkpoints: Checkpoints | None = None
     _has_begun: bool = False
+    _measured: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         self.statement = Statement(self.entry.request)
@@ -109,7 +114,9 @@ class Archiving:
         if by.request == self.entry.request:
             self.entry = by
         self._has_begun = True
+        missing = [one for one in missing if one not in self.settled]
         self.statement.meet(by.asked.conversations)
+        self.statement.renew(job)
         wanted = self.statement.expect(job, manifest)
         self.statement.miss(missing, job.job_id, NOTHING_CAME)
         if len(wanted) >= _WORTH_CHECKPOINTS:
@@ -132,6 +139,13 @@ class Archiving:
         if self._has_begun:
             self._put_receipt()
 
+    def measure(self) -> None:
+        """Let the meter know what became archived since it was told last."""
+        (recordings, size), before = self.statement.brought, self._measured
+        self._measured = (recordings, size)
+        self.meter.count(Figure.RECORDINGS, recordings - before[0])
+        self.meter.count(Figure.BYTES, size - before[1])
+
     def check_whole(self) -> None:
         """Raise where something is not archived: ``Passing`` where every fault may pass, so that a later try has sense.
 
@@ -140,6 +154,7 @@ class Archiving:
         lacking = self.statement.lacking
         if not lacking:
             return
+        self.meter.count(Figure.RECORDINGS_FAILED, len(lacking))
         may_pass = all(isinstance(self._faults.get(line.recording_id), Passing) for line in lacking)
         first = lacking[0]
         what = "conversation " if first.status is RecordingStatus.MISSING else ""
@@ -204,6 +219,7 @@ class Archiving:
             self._checkpoints.come_by()
 
     def _checkpoint(self) -> None:
+        self.measure()
         try:
             self._put_receipt()
         except Passing as error:

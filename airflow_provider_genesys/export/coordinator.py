@@ -26,6 +26,7 @@ from airflow_provider_genesys.export.errors import (
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
 from airflow_provider_genesys.export.forecast import Forecast, forecast
 from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     AUDIO,
     Entry,
@@ -38,6 +39,7 @@ from airflow_provider_genesys.export.model import (
 )
 from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
+from airflow_provider_genesys.export.recheck import Found, Rechecking, concluded
 from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
@@ -93,6 +95,7 @@ class Coordinator:
 
     :param owner: names the orchestrator in the ledger: the same for all tasks and tries of one window in a DAG run.
     :param archive: None for steps that do without one.
+    :param meter: takes in what the steps come to.
     """
 
     organisation: Organisation
@@ -103,6 +106,7 @@ class Coordinator:
     archive: Archive | None = None
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    meter: Meter = field(default_factory=Meter)
 
     def request(
         self,
@@ -162,12 +166,45 @@ class Coordinator:
             self._archive_empty(request)
         return outcome
 
+    def recheck(
+        self, day: ExportRequest, timezone: tzinfo, max_recordings_per_job: int, run: str
+    ) -> list[ExportWindow]:
+        """Count the windows of a calendar day again that are archived here, and say so in the day's report.
+
+        :param run: names the DAG run.
+        :return: the windows that have something new, to be submitted as any other.
+        :raises Passing: where the platform can't say now.
+        """
+        windows = self._windows_of_day(day, max_recordings_per_job)
+        if windows or not self._rechecking.was_empty(day):
+            return list(self._rechecking.day(day, windows, run))
+        planned = self._plan_day(day, timezone, max_recordings_per_job, force=False)
+        self._rechecking.note(day, run, Found(news=planned), 0)
+        return list(planned)
+
+    def reconcile_recheck(
+        self,
+        day: ExportRequest,
+        max_recordings_per_job: int,
+        run: str,
+        *,
+        verify: bool = False,
+        index: bool | None = None,
+    ) -> Report:
+        """Reconcile a calendar day of which a recheck has found something new; its report tells how much.
+
+        :param run: as :meth:`recheck` was given it.
+        """
+        windows = [request.window for request in self._windows_of_day(day, max_recordings_per_job)]
+        return self.reconcile(day, windows, verify=verify, index=index, recheck=run)
+
     def forecast(self, request: ExportRequest) -> Forecast:
         """How many recordings an export of a window would bring; nothing is exported.
 
         :raises NotYet: where there is no room for another job now.
         """
-        return forecast(request, self.api, self._await_poll_budget, self.pace.poll_interval, self.sleep)
+        pace = self.pace
+        return forecast(request, self.api, self._await_poll_budget, pace.poll_interval, self.sleep, self.meter)
 
     def follow(self, job_ids: list[str], ahead: float = 0.0) -> Progress:
         """One step of the wait for jobs: poll what is due, within the budget.
@@ -247,6 +284,7 @@ class Coordinator:
         *,
         verify: bool = False,
         index: bool | None = None,
+        recheck: str = "",
     ) -> Report:
         """Hold the receipts of an interval's windows against their manifests, and archive the report.
 
@@ -254,6 +292,7 @@ class Coordinator:
         :param windows: as they were planned; splits are followed.
         :param verify: hold what is stored against the receipts, too.
         :param index: archive the receipts as one table as well; None: where that is possible.
+        :param recheck: the run of a recheck that is at its end; empty otherwise.
         :raises InvalidInput: where ``index`` is asked for and not possible, before anything is read.
         :raises NotYet: while the platform is delivering something that no receipt names.
         """
@@ -265,7 +304,8 @@ class Coordinator:
         ]
         entries = sorted(found, key=lambda one: one.request.window)
         balances = tuple(self._balance(entry) for entry in entries)
-        report = Report(selection.window, archive.destination, selection.media_format, balances)
+        rechecks = concluded(archive.report(selection.window), recheck, sum(one.archived for one in balances))
+        report = Report(selection.window, archive.destination, selection.media_format, balances, rechecks=rechecks)
         requests = [entry.request for entry in entries]
         self._abandonment.let_go(replace(selection, window=window) for window in windows)
         if verify:
@@ -274,6 +314,14 @@ class Coordinator:
         if archive.can_index and index is not False:
             archive.put_index(selection.window, lines_of(requests, archive))
         return report
+
+    @property
+    def destination(self) -> str:
+        """The archive's URI, as the ledger remembers it.
+
+        :raises InvalidInput: where there is no archive.
+        """
+        return self._the_archive.destination
 
     def _balance(self, entry: Entry) -> WindowBalance:
         """What a window comes to, with all that has been delivered of it by now."""
@@ -301,7 +349,7 @@ class Coordinator:
                 self._retrieval.remember(archiving.entry, archiving.statement.counts.total())
 
     def _plan_day(self, day: ExportRequest, timezone: tzinfo, limit: int, force: bool) -> Sequence[ExportWindow]:
-        key = canonical_key({"day": day.key, "max_recordings_per_job": limit})
+        key = _plan_key(day, limit)
         kept = None if force else self.ledger.plan(key)
         if kept is not None:
             logger.info("%s was cut into %d windows before", day.window, len(kept))
@@ -347,6 +395,7 @@ class Coordinator:
         reserved = self.ledger.reserve(
             str(self.organisation), "polls", self.pace.polls_per_minute, within=_LONGEST_WAIT_FOR_BUDGET
         )
+        self.meter.gauge(Figure.POLLS_LEFT, reserved.left)
         if not reserved.granted:
             raise Passing("the organisation's poll budget is reserved for minutes ahead", reserved.wait)
         self.sleep(reserved.wait)
@@ -363,7 +412,7 @@ class Coordinator:
 
     @cached_property
     def _submission(self) -> Submission:
-        return Submission(self.api, self.ledger, self._leases, self.sleep)
+        return Submission(self.api, self.ledger, self._leases, self.sleep, self.meter)
 
     @cached_property
     def _following(self) -> Following:
@@ -376,13 +425,33 @@ class Coordinator:
             pace.poll_interval,
             pace.max_poll_interval,
             pace.max_recordings_per_job,
+            self.meter,
         )
 
     @cached_property
     def _retrieval(self) -> Retrieval:
-        quiet = self.pace.max_poll_interval
-        return Retrieval(self.api, self.ledger, self._the_archive, self._leases, self.clock, self.sleep, quiet)
+        return Retrieval(
+            self.api,
+            self.ledger,
+            self._the_archive,
+            self._leases,
+            self.clock,
+            self.sleep,
+            self.pace.max_poll_interval,
+            self.meter,
+        )
+
+    @cached_property
+    def _rechecking(self) -> Rechecking:
+        return Rechecking(self.api, self.ledger, self._the_archive, self._leases, self._submission, self._retrieval)
+
+    def _windows_of_day(self, day: ExportRequest, limit: int) -> list[ExportRequest]:
+        return self._rechecking.windows(day, self.ledger.plan(_plan_key(day, limit)))
 
     @cached_property
     def _windows(self) -> Windows:
         return Windows(self._leases, self._submission, self._following, self._retrieval, self._await_poll_budget)
+
+
+def _plan_key(day: ExportRequest, limit: int) -> str:
+    return canonical_key({"day": day.key, "max_recordings_per_job": limit})

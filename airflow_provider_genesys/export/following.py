@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.leases import Leases
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     Attempt,
     AttemptStatus,
@@ -86,6 +87,7 @@ class Following:
     poll_interval: float
     max_poll_interval: float
     max_recordings_per_job: int = MAX_RECORDINGS_PER_JOB
+    meter: Meter = field(default_factory=Meter)
     _slots: dict[str, float] = field(default_factory=dict)
     _usual: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -114,6 +116,7 @@ class Following:
             raise LeaseLost(f"window {entry.request} has no job to poll any more")
         with self.leases.kept(entry):  # where an API asks for each conversation, a poll takes its time
             job = self.api.job(entry.asked, attempt.job_id)
+        self.meter.count(Figure.POLLS)
         return self._kept(entry, attempt, job), job
 
     def _step(self, entry: Entry, ahead: float) -> Progress:
@@ -193,6 +196,7 @@ class Following:
             reserved = self.ledger.reserve(
                 str(entry.request.organisation), "polls", self.polls_per_minute, within=within
             )
+            self.meter.gauge(Figure.POLLS_LEFT, reserved.left)
             if not reserved.granted:
                 return self._in_a_while(max(reserved.wait - within + random.uniform(0.0, within), 0.1))  # noqa: S311
             slot = now + reserved.wait
@@ -227,7 +231,7 @@ class Following:
         return Progress(Wait.RUNNING, min(max(left, 0.1), self.poll_interval))
 
     def _kept(self, entry: Entry, attempt: Attempt, job: ExportJob) -> Entry:
-        now = self.ledger.now()
+        now, before = self.ledger.now(), attempt
         attempt = replace(attempt, polls=attempt.polls + 1, polled_at=now)
         if job.status in (
             JobStatus.RUNNING,
@@ -245,7 +249,12 @@ class Following:
             )
         logger.info("Job %s is %s after %d polls", job.job_id, job.word or job.status, attempt.polls)
         attempts = tuple(attempt if known.job_id == attempt.job_id else known for known in entry.attempts)
-        return self.leases.save(replace(entry, attempts=attempts))
+        entry = self.leases.save(replace(entry, attempts=attempts))
+        if job.status in _ENDS and before.ended_at is None:
+            self.meter.time(Figure.WAIT, now - (before.submitted_at or now))
+            if job.status is not JobStatus.COMPLETED:
+                self.meter.count(Figure.JOBS_FAILED)
+        return entry
 
 
 def _size_of(job: ExportJob) -> int:

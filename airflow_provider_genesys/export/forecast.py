@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genesys.export.errors import Passing
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, JobStatus
 from airflow_provider_genesys.export.ports import ExportApi
 
@@ -38,6 +39,7 @@ def forecast(
     await_poll: Callable[[], None],
     poll_interval: float,
     sleep: Callable[[float], None],
+    meter: Meter,
 ) -> Forecast:
     """Ask a job that is never started, where the platform has such; else its estimate.
 
@@ -52,6 +54,7 @@ def forecast(
         for _ in range(_MOST_POLLS):
             await_poll()
             job = api.job(request, job_id)
+            meter.count(Figure.POLLS)
             if job.status is JobStatus.READY:
                 return Forecast(request.window, job.size or 0, is_exact=True)
             if job.status is not JobStatus.RUNNING:

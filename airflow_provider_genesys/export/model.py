@@ -271,10 +271,15 @@ class Attempt:
 
 
 class RequestState(StrEnum):
-    """Where a request stands, whoever holds it."""
+    """Where a request stands, whoever holds it.
+
+    ``REOPENED``: it was archived, and more of it is to come. What is archived stays; its receipt proves no more that it
+    is whole.
+    """
 
     OPEN = "open"
     ARCHIVED = "archived"
+    REOPENED = "reopened"
     FAILED = "failed"
     SPLIT = "split"
 
@@ -302,6 +307,8 @@ class Entry:
     :param destinations: where it was archived; a memory only, the receipt is the proof.
     :param forced_by: the run that began the present generation by ``force``; empty otherwise.
     :param error: why it failed.
+    :param checked_at: when its recordings were last counted again after it was archived, epoch seconds of the ledger's
+        clock; None: never.
     :param lease: set where the call that returned the entry acquired it.
     :param held_by: the owner of the live lease, if any.
     :param held_until: when that lease runs out, epoch seconds.
@@ -316,6 +323,7 @@ class Entry:
     destinations: tuple[str, ...] = ()
     forced_by: str = ""
     error: str = ""
+    checked_at: float | None = None
     lease: Lease | None = None
     held_by: str = ""
     held_until: float = 0.0
@@ -344,10 +352,12 @@ class Reservation:
 
     :param granted: whether a slot was reserved.
     :param wait: seconds until the reserved slot, or, where none was granted, until asking again makes sense.
+    :param left: how many calls of the budget were not reserved then.
     """
 
     granted: bool
     wait: float
+    left: int = 0
 
 
 Version = NewType("Version", str)
@@ -404,6 +414,14 @@ class ReceiptLine:
     source_etag: str | None = None
     reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that it is about, where its API works by conversations: the manifest says it then."""
+        if self.status is RecordingStatus.MISSING:
+            return self.recording_id
+        known = self.metadata.get("conversationId")
+        return str(known) if known else None
 
 
 Receipt = tuple[ReceiptLine, ...]

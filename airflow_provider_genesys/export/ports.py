@@ -33,9 +33,11 @@ class Submitter(Protocol):
     """Whatever makes jobs. It may raise ``Passing`` or ``Refused``.
 
     :ivar jobs_at_a_time: how many jobs an organisation may have under way together; None where there is no bound.
+    :ivar lot: how many conversations one job takes; None where one job takes a whole window.
     """
 
     jobs_at_a_time: int | None = None
+    lot: int | None = None
 
     def parts(self, request: ExportRequest) -> Sequence[tuple[str, ...]] | None:
         """The conversations of a window, in lots that one job takes each; None where one job takes the whole window.
@@ -62,9 +64,11 @@ class ExportApi(Submitter, Protocol):
     """Genesys Cloud on the wire. Every call may raise ``Passing`` or ``Refused``.
 
     :ivar delivers: whether the platform brings recordings to their destination by itself.
+    :ivar counts_conversations: whether a volume is one of conversations, each of which may have several recordings.
     """
 
     delivers: bool = False
+    counts_conversations: bool = False
 
     def checked(self, request: ExportRequest) -> ExportRequest:
         """The request as this API takes it: an empty media format becomes the API's own default. Asks nothing.
@@ -77,6 +81,19 @@ class ExportApi(Submitter, Protocol):
 
     def volume(self, request: ExportRequest) -> int:
         """How many recordings the request's window holds, or conversations that were recorded."""
+
+    def recorded(self, request: ExportRequest) -> Sequence[str] | None:
+        """The conversations of a window that were recorded, by their start: where volumes count these, and may count
+        too many. None where the platform lists none.
+        """
+        return None
+
+    def may_come_back(self, reason: str) -> bool:
+        """Whether a recording that was unavailable may be had some day. Asks nothing.
+
+        :param reason: why it was unavailable, as a receipt tells it.
+        """
+        return True
 
     def countable_since(self) -> float | None:
         """Since when a day's volume costs one request, and no more than a day's does, epoch seconds; None where any
@@ -293,6 +310,9 @@ class Archive(Protocol):
         :param resumed: an earlier transfer is known to have begun with these, so that it is worth to ask what is there.
         :raises UrlsExpired: where the storage answers 403; outcomes that came before stay good.
         """
+
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        """The interval's reconciliation as it was written; None where there is none."""
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         """Write the interval's reconciliation, over an older one, and return its key.

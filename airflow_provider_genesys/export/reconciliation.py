@@ -7,7 +7,7 @@ What is expected comes from the archived manifests, what is there from the recei
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +43,11 @@ class Missing:
             "status": self.status,
             "reason": self.reason,
         }
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> Missing:
+        """Read it back from a report."""
+        return cls(**{**value, "window": ExportWindow.parse(value["window"])})
 
     def __str__(self) -> str:
         what = f"recording {self.recording_id!r}" if self.recording_id else "the whole window"
@@ -86,6 +91,7 @@ class Report:
     """The reconciliation of an interval.
 
     :param verified: how many objects were held against their receipts; None where that was not asked for.
+    :param rechecks: what rechecks of the interval have found, oldest first.
     """
 
     interval: ExportWindow
@@ -93,6 +99,7 @@ class Report:
     media_format: str
     windows: tuple[WindowBalance, ...] = field(default=())
     verified: int | None = None
+    rechecks: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def expected(self) -> int:
@@ -137,6 +144,16 @@ class Report:
             "complete": self.is_complete,
         }
 
+    def outcome(self) -> dict[str, Any]:
+        """The interval and what came of it: what is told to others than the run itself. No ids."""
+        return {
+            **self.interval.to_dict(),
+            "expected": self.expected,
+            "archived": self.archived,
+            "unavailable": self.unavailable,
+            "failed": self.failed,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """What ``reports/`` keeps."""
         return {
@@ -145,10 +162,25 @@ class Report:
             "media_format": self.media_format,
             **self.counts(),
             "verified": self.verified,
+            "rechecks": [dict(one) for one in self.rechecks],
             "missing": [missing.to_dict() for missing in self.missing],
             "errors": self.errors,
             "by_window": [window.to_dict() for window in self.windows],
         }
+
+
+def what_is_missing(report: Mapping[str, Any], shown: int) -> str:
+    """A report in words, for whoever has to mend something.
+
+    :param report: as :meth:`Report.to_dict` has it.
+    :param shown: how many faults are named at most.
+    """
+    faults = [*report["errors"], *(str(Missing.parse(missing)) for missing in report["missing"])]
+    if len(faults) > shown:
+        faults[shown:] = [f"and {len(faults) - shown} more, which the report names"]
+    counts = ", ".join(f"{what} {report[what]}" for what in ("expected", "archived", "unavailable", "failed"))
+    interval = ExportWindow.parse(report["interval"])
+    return "\n  ".join([f"the export of {interval} is incomplete ({counts}):", *faults])
 
 
 def balance(entry: Entry, by: Sequence[Entry], archive: Archive) -> WindowBalance:
@@ -171,7 +203,7 @@ def balance(entry: Entry, by: Sequence[Entry], archive: Archive) -> WindowBalanc
         archived=found.counts[RecordingStatus.ARCHIVED],
         unavailable=found.counts[RecordingStatus.UNAVAILABLE],
         failed=sum(found.counts[status] for status in LACKING),
-        jobs=jobs or tuple(found.ids),
+        jobs=tuple(dict.fromkeys((*jobs, *found.ids))),
         attempts=attempts,
         missing=tuple(found.missing),
         errors=(*errors, *_differences(expected, found)),
@@ -209,12 +241,14 @@ class _Found:
 
     :param ids: of recordings, by job, in the receipt's order.
     :param silent: ids of conversations for which nothing came, which no manifest lists.
+    :param conversations: ids of those of which something is archived.
     """
 
     counts: Counter[RecordingStatus] = field(default_factory=Counter)
     ids: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     all_ids: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    conversations: set[str | None] = field(default_factory=set)
     repeated: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
     missing: list[Missing] = field(default_factory=list)
@@ -235,7 +269,9 @@ def _taken_down(lines: Iterator[ReceiptLine] | None, request: ExportRequest) -> 
         found.all_ids.add(line.recording_id)
         if line.request_key != request.key:
             found.foreign.add(line.recording_id)
-        if line.status is not RecordingStatus.ARCHIVED:
+        if line.status is RecordingStatus.ARCHIVED:
+            found.conversations.add(line.conversation_id)
+        else:
             reason = line.reason or "no reason is known"
             found.missing.append(Missing(request.window, line.recording_id, line.job_id, line.status, reason))
     return found
@@ -255,8 +291,21 @@ def _expected(found: _Found, by: Sequence[Entry], archive: Archive) -> tuple[set
         elif manifest.recordings is None:
             expected.update(found.ids.get(job_id, ()))
         else:
-            expected.update(recording_id for recording_id, _ in manifest.recordings)
+            expected.update(
+                recording_id
+                for recording_id, metadata in manifest.recordings
+                if recording_id in found.all_ids or not _was_told_anew(metadata, found)
+            )
     return expected, errors
+
+
+def _was_told_anew(metadata: Mapping[str, Any], found: _Found) -> bool:
+    """Whether a recording that a job could not provide came by a later one, perhaps as several files."""
+    return (
+        "reason" in metadata
+        and bool(metadata.get("conversationId"))
+        and metadata["conversationId"] in found.conversations
+    )
 
 
 def _completed(entry: Entry) -> list[str]:

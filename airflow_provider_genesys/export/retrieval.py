@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life, refuse_foreign
 from airflow_provider_genesys.export.arrival import arrived
 from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
+from airflow_provider_genesys.export.metering import Meter
 from airflow_provider_genesys.export.model import (
     Entry,
     ExportJob,
@@ -46,6 +47,7 @@ class Retrieval:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     quiet: float = 180.0
+    meter: Meter = field(default_factory=Meter)
 
     def proof(self, request: ExportRequest, entry: Entry | None, by: Iterable[Entry]) -> Receipt | None:
         """The window's receipt, where it proves that the present generation of the request is archived whole.
@@ -57,6 +59,8 @@ class Retrieval:
         if receipt is None:
             return None
         refuse_foreign(receipt, request, self.archive.destination)
+        if entry is not None and entry.state is RequestState.REOPENED:
+            return None
         if any(line.status in LACKING for line in receipt):
             return None
         if entry is not None and entry.forced_by and not _jobs_of_generation(by).issuperset(_jobs(receipt)):
@@ -83,11 +87,17 @@ class Retrieval:
         """
         with self.leases.kept(entry) as keeper:
             before, version = self.archive.receipt_and_version(entry.request.window)
-            archiving = Archiving(entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep)
+            settled = _settled(before or ()) if entry.state is RequestState.REOPENED else frozenset()
+            archiving = Archiving(
+                entry, self.archive, self.leases, keeper, before, version, self.clock, self.sleep, self.meter, settled
+            )
             known = self._known(entry, by, before or ())
             archiving.statement.keep(() if self.api.delivers else known)
             archiving.await_jobs(by)
-            yield archiving
+            try:
+                yield archiving
+            finally:
+                archiving.measure()
         archiving.close()
 
     def take(self, archiving: Archiving, by: Entry, job: ExportJob) -> Leftover | None:
@@ -148,16 +158,19 @@ class Retrieval:
         return None
 
     def _known(self, entry: Entry, by: Collection[Entry], receipt: Sequence[ReceiptLine]) -> list[ReceiptLine]:
-        """The lines that stay: what is archived, and of a window in parts what earlier jobs could not provide."""
+        """The lines that stay: what is archived, and what earlier jobs could not provide, where the newest are not of
+        all of the window, or it was deleted since.
+        """
         refuse_foreign(receipt, entry.request, self.archive.destination)
         trusted = _jobs_of_generation(by) if entry.forced_by else _jobs(receipt)
         current = {one.current.job_id for one in by if one.current}
+        stays = bool(entry.parts) or entry.state is RequestState.REOPENED
         return [
             line
             for line in receipt
             if line.job_id in trusted
             if line.status is RecordingStatus.ARCHIVED
-            or (line.status is RecordingStatus.UNAVAILABLE and entry.parts and line.job_id not in current)
+            or (line.status is RecordingStatus.UNAVAILABLE and stays and line.job_id not in current)
         ]
 
 
@@ -166,6 +179,12 @@ def _as_stated(one: Recording, stated: Mapping[str, ReceiptLine]) -> Recording:
     if one.stored is None or line is None or line.size is None:
         return one
     return replace(one, stored=replace(one.stored, size=line.size, checksum=line.checksum))
+
+
+def _settled(receipt: Sequence[ReceiptLine]) -> frozenset[str]:
+    """The conversations that a receipt lacks nothing of. Deleted since, they are not missing."""
+    lacking = {line.conversation_id for line in receipt if line.status in LACKING}
+    return frozenset(one for line in receipt if (one := line.conversation_id) and one not in lacking)
 
 
 def _jobs(receipt: Iterable[ReceiptLine]) -> set[str]:

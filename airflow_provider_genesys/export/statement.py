@@ -32,9 +32,11 @@ class Statement:
     Lines are kept without the metadata of manifests, which are read once more when the receipt is written.
 
     :param request: the window's.
+    :ivar brought: how many recordings became archived since it was begun, and their bytes.
     """
 
     request: ExportRequest
+    brought: tuple[int, int] = (0, 0)
     _lines: dict[str, ReceiptLine] = field(default_factory=dict)
     _manifests: list[Manifest] = field(default_factory=list)
 
@@ -53,6 +55,16 @@ class Statement:
         for one in conversations:
             if one in self._lines and self._lines[one].status is RecordingStatus.MISSING:
                 del self._lines[one]
+
+    def renew(self, job: ExportJob) -> None:
+        """Strike out what was unavailable of the conversations that a later job brings something of: it tells anew, and
+        perhaps under other names.
+        """
+        came = {one.conversation_id for one in job.recordings if one.conversation_id}
+        for recording_id, line in list(self._lines.items()):
+            is_of_another = line.status is RecordingStatus.UNAVAILABLE and line.job_id != job.job_id
+            if is_of_another and line.conversation_id in came:
+                del self._lines[recording_id]
 
     def expect(self, job: ExportJob, manifest: Manifest | None) -> list[Recording]:
         """Take in what a completed job contains, by its manifest and by its own list.
@@ -80,6 +92,7 @@ class Statement:
         """Write down what a fetch came to."""
         line = self._lines[recording.recording_id]
         if isinstance(outcome, StoredObject):
+            self.brought = (self.brought[0] + 1, self.brought[1] + outcome.size)
             line = replace(
                 line,
                 status=RecordingStatus.ARCHIVED,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_genesys.export.errors import (
     ExportFailed,
@@ -23,6 +23,7 @@ from airflow_provider_genesys.export.errors import (
     Refused,
 )
 from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     MAX_RESUBMISSIONS,
     Attempt,
@@ -63,6 +64,7 @@ class Submission:
     ledger: Ledger
     leases: Leases
     sleep: Callable[[float], None] = time.sleep
+    meter: Meter = field(default_factory=Meter)
 
     def ensure_job(self, request: ExportRequest, force_run: str = "") -> list[Entry] | Held:
         """The request's entry with a job that is under way or completed; several entries after a split.
@@ -312,6 +314,7 @@ class Submission:
                 raise
             else:
                 stored = self.leases.save(_with(begun, replace(attempt, status=AttemptStatus.SUBMITTED, job_id=job_id)))
+                self.meter.count(Figure.JOBS_SUBMITTED)
                 _log_submission(stored)
                 return stored
             self.sleep(asked if asked is not None else min(2.0**pause, _LONGEST_PAUSE))
@@ -327,6 +330,7 @@ class Submission:
         if job_id is None:
             return None
         logger.info("Window %s: job %s is the one whose id never arrived", entry.request, job_id)
+        self.meter.count(Figure.JOBS_SUBMITTED)
         return self.leases.save(_with(entry, replace(lost, status=AttemptStatus.SUBMITTED, job_id=job_id, error="")))
 
     def _await_slot(self, entry: Entry) -> None:
@@ -342,7 +346,9 @@ class Submission:
             return
         others = [
             other
-            for other in self.ledger.entries(str(entry.request.organisation), (RequestState.OPEN,))
+            for other in self.ledger.entries(
+                str(entry.request.organisation), (RequestState.OPEN, RequestState.REOPENED)
+            )
             if other.held_by not in ("", self.leases.owner) and other.held_until > self.ledger.now()
             if other.current is not None and other.current.status is AttemptStatus.SUBMITTED
         ]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from airflow_provider_genesys.api.hosts import resolve_hosts
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput
 from airflow_provider_genesys.export.model import Organisation
 from airflow_provider_genesys.export.ports import ExportApi
-from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RELABELED
+from airflow_provider_genesys.hooks.form import FIELDS, HIDDEN, PLACEHOLDERS, RELABELED, widgets
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -191,24 +191,7 @@ class GenesysHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's extra fields, for Airflow before 3.2."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import BooleanField, IntegerField, StringField
-        from wtforms.validators import Optional
-
-        def widget(field: Mapping[str, Any]) -> Any:
-            kind, default = field["schema"]["type"][0], field["schema"].get("default")
-            if kind == "boolean":
-                return BooleanField(field["label"], description=field["description"], default=default)
-            # The provider manager of 2.11 takes no kind of field for other numbers: they are read from their text.
-            return (IntegerField if kind == "integer" else StringField)(
-                field["label"],
-                description=field["description"],
-                default=default,
-                widget=BS3TextFieldWidget(),
-                validators=[Optional()],
-            )
-
-        return {name: widget(field) for name, field in FIELDS.items()}
+        return widgets()
 
     @cached_property
     def _extras(self) -> dict[str, Any]:

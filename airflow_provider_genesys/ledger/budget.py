@@ -39,8 +39,9 @@ class Budget:
         full = len(budget.slots) >= per_minute
         slot = max(now, budget.slots[-per_minute] + span) if full else now
         if slot - now > within:
-            return budget, Reservation(granted=False, wait=slot - now)
-        return Budget(tuple(sorted((*budget.slots, slot))), now), Reservation(granted=True, wait=slot - now)
+            return budget, Reservation(granted=False, wait=slot - now, left=max(0, per_minute - len(budget.slots)))
+        left = max(0, per_minute - len(budget.slots) - 1)
+        return Budget(tuple(sorted((*budget.slots, slot))), now), Reservation(True, slot - now, left)
 
     def spent(self, now: float, *, span: float = SPAN) -> int:
         """How many calls count at ``now``: those of the last ``span`` seconds, and those to come."""

@@ -58,6 +58,7 @@ def state_document(entry: Entry) -> dict[str, Any]:
         "destinations": json.dumps(entry.destinations),
         "forced_by": storable(entry.forced_by),
         "error": storable(entry.error),
+        "checked_at": entry.checked_at,
     }
 
 
@@ -94,6 +95,7 @@ def entry_of(document: Document, attempts: Iterable[Attempt]) -> Entry:
         destinations=tuple(json.loads(document["destinations"])),
         forced_by=document["forced_by"],
         error=document["error"],
+        checked_at=document.get("checked_at"),  # in a document from before there was that field: never
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import func, insert, inspect, select, text
+from sqlalchemy import Table, func, insert, inspect, select, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -29,15 +29,22 @@ def _to_version_2(connection: Connection) -> None:
 
 
 def _to_version_3(connection: Connection) -> None:
-    new = {schema.request: ("media", "conversations", "parts"), schema.attempt: ("conversations",)}
-    for table, names in new.items():
-        known = {column["name"] for column in inspect(connection).get_columns(table.name)}
-        for name in (name for name in names if name not in known):
-            kind = table.c[name].type.compile(connection.dialect)
-            connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
+    _add_columns(connection, schema.request, "media", "conversations", "parts")
+    _add_columns(connection, schema.attempt, "conversations")
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2, 3: _to_version_3}
+def _to_version_4(connection: Connection) -> None:
+    _add_columns(connection, schema.request, "checked_at")
+
+
+def _add_columns(connection: Connection, table: Table, *names: str) -> None:
+    known = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    for name in (name for name in names if name not in known):
+        kind = table.c[name].type.compile(connection.dialect)
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2, 3: _to_version_3, 4: _to_version_4}
 """The step to each version from the one before. A step may run again over what an interrupted run of it left:
 MySQL commits each of its statements by itself."""
 

@@ -55,6 +55,7 @@ request = _table(
     Column("media", LONG_TEXT),
     Column("conversations", LONG_TEXT),
     Column("parts", LONG_TEXT),
+    Column("checked_at", EPOCH),
     Index("genesys_request_saved", "state", "saved_at"),
     Index("genesys_request_window", "window_start", "window_end"),
 )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links from a task to its documents in the archive. They read what the task has pushed, and look up no connection."""
+"""Links from a task to its job, and to its documents in the archive. They read what the task has pushed, and look up no
+connection.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
 PAGES = "genesys_pages"
-"""The XCom's key: an object of URLs by document (``manifest``, ``receipt``, ``report``), none of them presigned."""
+"""The XCom's key: an object of URLs (``job``, ``manifest``, ``receipt``, ``report``), none of them presigned."""
 
 
 class _DocumentLink(BaseOperatorLink):
@@ -34,6 +36,13 @@ class ReceiptLink(_DocumentLink):
 
     name = "Receipt"
     document = "receipt"
+
+
+class JobLink(_DocumentLink):
+    """To the task's job; to all jobs where it has several. Only a simulator has a page of them."""
+
+    name = "Job"
+    document = "job"
 
 
 class ReportLink(_DocumentLink):

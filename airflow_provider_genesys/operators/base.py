@@ -18,7 +18,7 @@ from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.links.recordings import PAGES
 from airflow_provider_genesys.operators.arguments import job_ids_of, number
-from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
+from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger, tags_of
 from airflow_provider_genesys.versions import DateTimeTrigger
 from airflow_provider_genesys.wiring import DEFAULT_LEDGER, coordinator, pages
 
@@ -90,16 +90,25 @@ class ExportOperator(BaseOperator):
         :param archive: what :func:`~airflow_provider_genesys.wiring.coordinator` is to know of the archive beside.
         """
         pace = {**self._pace, "max_recordings_per_job": self._limit}
-        return coordinator(self.genesys_conn_id, self.ledger_conn_id, owner_of(context), pace, destination, **archive)
+        return coordinator(
+            self.genesys_conn_id,
+            self.ledger_conn_id,
+            owner_of(context),
+            pace,
+            destination,
+            tags=tags_of(context["ti"]),
+            **archive,
+        )
 
-    def _link(self, context: Context, destination: str, **of: Any) -> None:
+    def _link(self, context: Context, destination: str | None, **of: Any) -> None:
         """Give the task's links somewhere to lead, also where the task fails later on.
 
+        :param destination: the archive's URI; None for a step that has none.
         :param of: whose documents, as :func:`~airflow_provider_genesys.wiring.pages` takes it.
         """
-        if self.do_xcom_push:
+        if self.do_xcom_push and (found := pages(self.genesys_conn_id, destination, **of)):
             instance: Any = context["ti"]
-            instance.xcom_push(key=PAGES, value=pages(destination, **of))
+            instance.xcom_push(key=PAGES, value=found)
 
     @property
     def _pace(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, Asset, conf
 
 from airflow_provider_genesys.export.coordinator import Pending
 from airflow_provider_genesys.export.errors import InvalidInput
@@ -16,7 +16,8 @@ from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.export.planning import timezone_of
-from airflow_provider_genesys.links.recordings import ManifestLink, ReceiptLink, ReportLink
+from airflow_provider_genesys.export.reconciliation import what_is_missing
+from airflow_provider_genesys.links.recordings import JobLink, ManifestLink, ReceiptLink, ReportLink
 from airflow_provider_genesys.operators.arguments import (
     filters_of,
     flag,
@@ -38,20 +39,22 @@ from airflow_provider_genesys.operators.base import (
     run_of,
 )
 from airflow_provider_genesys.triggers.recordings import REFUSED, TIMEOUT
-from airflow_provider_genesys.versions import DateTimeTrigger, backfill_would_hang
+from airflow_provider_genesys.versions import DateTimeTrigger, why_backfill_would_hang
 from airflow_provider_genesys.wiring import DEFAULT_CONCURRENCY, DEFAULT_KEY_TEMPLATE
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_genesys.export.coordinator import Coordinator
-    from airflow_provider_genesys.export.model import ExportRequest
+    from airflow_provider_genesys.export.metering import Figure
+    from airflow_provider_genesys.export.model import ExportRequest, Organisation
     from airflow_provider_genesys.export.reconciliation import Report
+    from airflow_provider_genesys.lineage import Lineage
 
 _MISSING_SHOWN = 20
 
 
-class _SelectingOperator(ExportOperator):
+class SelectingOperator(ExportOperator):
     """A step that says what is selected.
 
     :param media_format: ``mp3``, ``wav``, ``original``, or ``auto``: mp3 with ``guide``, original with the others. With
@@ -83,7 +86,7 @@ class _SelectingOperator(ExportOperator):
         )
 
 
-class PlanExportOperator(_SelectingOperator):
+class PlanExportOperator(SelectingOperator):
     """Cuts an interval into windows by volume: a calendar day, blocks of 6 hours, 1 hour, 15 minutes.
 
     The interval is the run's data interval, or ``start`` to ``end``. It waits, deferred, until recordings have settled.
@@ -101,7 +104,7 @@ class PlanExportOperator(_SelectingOperator):
     """
 
     template_fields: Sequence[str] = (
-        *_SelectingOperator.template_fields,
+        *SelectingOperator.template_fields,
         "settle_minutes",
         "start",
         "end",
@@ -134,12 +137,8 @@ class PlanExportOperator(_SelectingOperator):
 
     def _begin(self, context: Context, counted: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
         with self._patiently(counted=counted):
-            if backfill_would_hang(context):
-                raise InvalidInput(
-                    "this backfill would never see the tasks that are mapped over these windows: set "
-                    "AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "
-                    "airflow_provider_genesys.versions.let_backfills_map_tasks() in the DAG file"
-                )
+            if remedy := why_backfill_would_hang(context):
+                raise InvalidInput(f"this backfill would never see the tasks mapped over these windows: {remedy}")
             is_dry = flag("dry_run", self.is_dry_run)
             interval = interval_of(context, self.start, self.end)
             self._defer_until_settled(interval)
@@ -186,7 +185,7 @@ class PlanExportOperator(_SelectingOperator):
         return timezone_of(self.timezone) if self.timezone else self.dag.timezone
 
 
-class SubmitExportOperator(_SelectingOperator, WindowOperator):
+class SubmitExportOperator(SelectingOperator, WindowOperator):
     """Sees to it that a window has one export job, whoever else asks, whatever died before.
 
     A window whose receipt proves it archived is left alone. One that has a job goes on with it. One that another run is
@@ -199,8 +198,8 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
         window; none for a window without recordings.
     """
 
-    template_fields: Sequence[str] = (*_SelectingOperator.template_fields, "window", "destination", "force")
-    operator_extra_links = (ReceiptLink(),)
+    template_fields: Sequence[str] = (*SelectingOperator.template_fields, "window", "destination", "force")
+    operator_extra_links = (JobLink(), ReceiptLink())
 
     def __init__(
         self, *, window: Mapping[str, str], destination: str, force: bool | str = False, **kwargs: Any
@@ -221,6 +220,8 @@ class SubmitExportOperator(_SelectingOperator, WindowOperator):
             request = self._request(coordinator, window)
             self._link(context, self.destination, window=window)
             outcome = coordinator.submit(request, force_run)
+            if isinstance(outcome, list):
+                self._link(context, self.destination, window=window, job_ids=outcome)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome)
         return outcome
@@ -253,7 +254,8 @@ class RetrieveRecordingsOperator(WindowOperator):
         "key_template",
         "upload_args",
     )
-    operator_extra_links = (ManifestLink(), ReceiptLink())
+    operator_extra_links = (JobLink(), ManifestLink(), ReceiptLink())
+    _moved: tuple[Organisation, str, Mapping[Figure, int]] | None = None
 
     def __init__(
         self,
@@ -311,6 +313,7 @@ class RetrieveRecordingsOperator(WindowOperator):
             jobs = job_ids_of(job_ids)
             window = ExportWindow.parse(self.window) if self.window else None
             self._link(context, self.destination, job_ids=jobs, window=window)
+            self._moved = (coordinator.organisation, coordinator.destination, coordinator.meter.counts)
             outcome = coordinator.retrieve(jobs)
         if isinstance(outcome, Held):
             self._defer_for_lease(outcome, deadline=deadline)
@@ -318,8 +321,14 @@ class RetrieveRecordingsOperator(WindowOperator):
             self._defer_for_jobs(context, outcome.job_ids, deadline)
         return dict(outcome)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage | None:
+        """From the organisation to the archive, with what was archived, also by a task that failed in the end."""
+        from airflow_provider_genesys.lineage import of_retrieval
 
-class ReconcileExportOperator(_SelectingOperator):
+        return of_retrieval(*self._moved) if self._moved else None
+
+
+class ReconcileExportOperator(SelectingOperator):
     """Holds an interval's receipts against its manifests, archives the report, and fails where anything is missing.
 
     :param windows: what the planner returned; a single one may come by itself (templated).
@@ -332,11 +341,11 @@ class ReconcileExportOperator(_SelectingOperator):
     :param end: as the planner's (templated).
     :param index: write the receipts as one Parquet file, too, under ``index/``: needs the extra ``[parquet]``. None:
         where that is installed.
-    :return: the report's counts.
+    :return: the report's counts. Assets in ``outlets`` get an event with the interval and its counts as ``extra``.
     """
 
     template_fields: Sequence[str] = (
-        *_SelectingOperator.template_fields,
+        *SelectingOperator.template_fields,
         "windows",
         "destination",
         "on_unavailable",
@@ -345,6 +354,7 @@ class ReconcileExportOperator(_SelectingOperator):
         "end",
     )
     operator_extra_links = (ReportLink(),)
+    _stated: tuple[Organisation, str, Mapping[str, Any]] | None = None
 
     def __init__(
         self,
@@ -375,8 +385,7 @@ class ReconcileExportOperator(_SelectingOperator):
         if self.windows is None:
             raise AirflowFailException("the interval was not planned, so that nothing can be said of it: see the plan")
         with self._patiently():
-            if self.on_unavailable not in ("report", "fail"):
-                raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
+            self._check_arguments()
             verify = flag("verify", self.verify)
             coordinator = self._coordinator(context, self.destination)
             interval = interval_of(context, self.start, self.end)
@@ -384,14 +393,30 @@ class ReconcileExportOperator(_SelectingOperator):
             self._link(context, self.destination, interval=interval)
             report = coordinator.reconcile(selection, windows_of(self.windows), verify=verify, index=self.index)
         self.log.info("%s: %s", interval, ", ".join(f"{number} {what}" for what, number in report.counts().items()))
-        if not report.is_complete or (report.unavailable and self.on_unavailable == "fail"):
-            raise AirflowFailException(_what_is_missing(report))
+        outcome = report.outcome()
+        self._stated = (coordinator.organisation, report.destination, outcome)
+        if fault := self._fault(report):
+            raise AirflowFailException(fault)
+        self._announce(context, outcome)
         return report.counts()
 
+    def _check_arguments(self) -> None:
+        if self.on_unavailable not in ("report", "fail"):
+            raise InvalidInput(f"on_unavailable must be report or fail, not {self.on_unavailable!r}")
 
-def _what_is_missing(report: Report) -> str:
-    lines = [*report.errors, *map(str, report.missing)]
-    if len(lines) > _MISSING_SHOWN:
-        lines[_MISSING_SHOWN:] = [f"and {len(lines) - _MISSING_SHOWN} more, which the report names"]
-    counts = f"expected {report.expected}, archived {report.archived}, unavailable {report.unavailable}"
-    return f"the export of {report.interval} is incomplete ({counts}, failed {report.failed}):\n  " + "\n  ".join(lines)
+    def _fault(self, report: Report) -> str:
+        """What is missing of an interval that is not as it should be; else empty."""
+        is_whole = report.is_complete and not (report.unavailable and self.on_unavailable == "fail")
+        return "" if is_whole else what_is_missing(report.to_dict(), _MISSING_SHOWN)
+
+    def _announce(self, context: Context, outcome: Mapping[str, Any]) -> None:
+        """Tell who waits for the assets in ``outlets`` what came."""
+        for asset in self.outlets:
+            if isinstance(asset, Asset):
+                context["outlet_events"][asset].extra = dict(outcome)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage | None:
+        """From the organisation to the archive, with what the interval came to, complete or not."""
+        from airflow_provider_genesys.lineage import of_reconciliation
+
+        return of_reconciliation(*self._stated) if self._stated else None

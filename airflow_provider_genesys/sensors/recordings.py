@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_genesys.export.errors import Passing
 from airflow_provider_genesys.export.following import AHEAD, Progress, Wait
 from airflow_provider_genesys.export.leases import Held
+from airflow_provider_genesys.links.recordings import JobLink
 from airflow_provider_genesys.operators.arguments import job_ids_of
 from airflow_provider_genesys.operators.base import (
     DEADLINE,
@@ -47,6 +48,7 @@ class ExportJobSensor(WindowOperator, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = (*WindowOperator.template_fields, "job_ids")
+    operator_extra_links = (JobLink(),)
 
     def __init__(
         self,
@@ -93,14 +95,17 @@ class ExportJobSensor(WindowOperator, BaseSensorOperator):
             self._meet_refusal(context, job_ids)
         deadline = deadline or deadline_from_now(self.timeout)
         with self._patiently(deadline=deadline):
+            self._link(context, None, job_ids=job_ids)  # others, if some were resubmitted
             return self._wait(context, job_ids, deadline)
 
     def _begin(self, context: Context, deadline: float | None = None) -> Any:
-        if not self.deferrable:
-            return super().execute(context)
         deadline = deadline or deadline_from_now(self.timeout)
         with self._patiently(deadline=deadline):
-            return self._wait(context, job_ids_of(self.job_ids), deadline)
+            job_ids = job_ids_of(self.job_ids)
+            self._link(context, None, job_ids=job_ids)
+            if self.deferrable:
+                return self._wait(context, job_ids, deadline)
+        return super().execute(context)
 
     def _wait(self, context: Context, job_ids: list[str], deadline: float) -> list[str]:
         coordinator = self._coordinator(context)

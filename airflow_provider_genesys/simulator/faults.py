@@ -18,7 +18,8 @@ request      each k-th API request, whatever its      only the first n requests 
              route
 conversation the k-th, 2k-th, ... call of each UTC    only the first n requests for the conversation: those that
              day, and the chat or e-mail after it     the kind speaks of
-media        the recordings of the same conversations nothing: it lasts while the fault stands
+media        the recordings of the same conversations nothing: it lasts while the fault stands, or, with
+                                                      ``until``, until that Unix time
 submission   each k-th submission of its kind by a    only the first n submissions that are struck
              client
 organisation the whole organisation                   nothing: it lasts while the fault stands
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -135,8 +136,11 @@ KINDS: dict[str, Kind] = {
     # the published API: recordings of a conversation
     "transcoding": _kind("conversation", "202, recordings without mediaUris"),
     "transcoding_empty": _kind("conversation", "202, no body"),
-    "archived_media": _kind("media", "fileState ARCHIVED, no media"),
-    "restoring_media": _kind("media", "fileState RESTORING, no media"),
+    "late_recordings": _kind(
+        "media", "nobody knows of the call yet, in either API: not counted nor listed", until=None
+    ),
+    "archived_media": _kind("media", "fileState ARCHIVED, no media", until=None),
+    "restoring_media": _kind("media", "fileState RESTORING, no media", until=None),
     "deleted_media": _kind("media", "fileState DELETED, no media"),
     "sensitive_recordings": _kind("media", "silently left out: redacted for want of viewSensitiveData"),
     # the published API: the organisation
@@ -183,6 +187,7 @@ class Fault:
     :param route: one of :data:`ROUTES`, None for all; for downloads recording or manifest.
     :param message: the platform's words.
     :param form: ``seconds``, ``date`` or ``absent``, of Retry-After.
+    :param until: Unix time at which it passes by itself, where the kind may; None: it lasts.
     :raises SpecError: an unknown kind, an argument that the kind has not, or a wrong value.
     """
 
@@ -194,12 +199,13 @@ class Fault:
     route: str | None = None
     message: str | None = None
     form: str | None = None
+    until: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise SpecError(f"unknown fault kind {self.kind!r}. Known are: {', '.join(KINDS)}")
         arguments = KINDS[self.kind].arguments
-        for name in ("seconds", "status", "route", "message", "form"):
+        for name in ("seconds", "status", "route", "message", "form", "until"):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, arguments.get(name))
             elif name not in arguments:
@@ -220,6 +226,7 @@ class Fault:
             "route": self.route not in (None, *routes),
             "message": not isinstance(self.message, str | None),
             "form": self.form not in (None, *RETRY_AFTER_FORMS),
+            "until": self.until is not None and not _is_duration(self.until),
         }
 
     @classmethod
@@ -333,12 +340,23 @@ class FaultPlan:
                 return fault
         return None
 
-    def media_faults(self, ordinal: int) -> frozenset[str]:
+    def media_faults(self, ordinal: int, now: float) -> frozenset[str]:
         """Kinds of fault that stand against a conversation's recordings.
 
         :param ordinal: position of its call in its day, from 0.
+        :param now: Unix time.
         """
-        return frozenset(fault.kind for fault in self.faults if fault.subject == "media" and fault.picks(ordinal))
+        return frozenset(fault.kind for fault in self._standing(now) if fault.picks(ordinal))
+
+    def late(self, now: float) -> tuple[int, ...]:
+        """Which calls are not there yet at a Unix time: of each UTC day, each k-th of any of these numbers."""
+        return tuple(sorted({fault.every for fault in self._standing(now) if fault.kind == "late_recordings"}))
+
+    def _standing(self, now: float) -> Iterator[Fault]:
+        """The faults of recordings that have not passed."""
+        return (
+            fault for fault in self.faults if fault.subject == "media" and (fault.until is None or now < fault.until)
+        )
 
     def hidden_divisions(self) -> frozenset[str]:
         """Names of the divisions that nobody sees."""

@@ -33,11 +33,12 @@ def add_routes(app: web.Application) -> None:
 
 async def volume(request: web.Request) -> web.Response:
     """``GET /api/v2/recordings``: a page of recordings, and above all their ``total``."""
-    universe = request.app[SIMULATION].universe
+    simulation = request.app[SIMULATION]
+    universe = simulation.universe
     start_ms, end_ms = window_of(request.query)
     size = _whole_number(request.query.get("pageSize", "25"), "pageSize", MAX_PAGE_SIZE)
     page = _whole_number(request.query.get("pageNumber", "1"), "pageNumber")
-    selection = _selection({key: request.query.getall(key) for key in request.query})
+    selection = _selection({key: request.query.getall(key) for key in request.query}, simulation)
     total = universe.count(start_ms, end_ms, selection)
     positions = islice(universe.positions(start_ms, end_ms, selection), (page - 1) * size, page * size)
     return web.json_response(
@@ -61,7 +62,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     if not isinstance(filters, dict):
         raise ApiError(400, "filter must be an object with dateFrom and dateTo")
     start_ms, end_ms = window_of(filters)
-    media_format, selection = _media_format(body.get("jobDetails")), _selection(filters)
+    media_format, selection = _media_format(body.get("jobDetails")), _selection(filters, simulation)
     await simulation.holds.at("submit:before")
     if request.transport is None:  # the client died while it was held: as if its request had never arrived
         return drop_connection(request)
@@ -177,8 +178,9 @@ def _media_format(details: object) -> str:
     return str(media_format)
 
 
-def _selection(filters: Mapping[str, Any]) -> Selection:
-    return Selection(queue_ids=_ids(filters, "queueId"), agent_ids=_ids(filters, "agentId"))
+def _selection(filters: Mapping[str, Any], simulation: Simulation) -> Selection:
+    late = simulation.plan.late(simulation.clock())
+    return Selection(queue_ids=_ids(filters, "queueId"), agent_ids=_ids(filters, "agentId"), late=late)
 
 
 def _ids(filters: Mapping[str, Any], name: str) -> frozenset[str] | None:

@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 from aiohttp import web
 
-from airflow_provider_genesys.simulator import control, guide, shifts, storage
+from airflow_provider_genesys.simulator import control, guide, page, shifts, storage
 from airflow_provider_genesys.simulator.control import issued_secrets
 from airflow_provider_genesys.simulator.faults import Fault, FaultPlan
 from airflow_provider_genesys.simulator.gate import gate, token
@@ -41,6 +41,7 @@ def application(simulation: Simulation) -> web.Application:
     shifts.add_routes(app)
     storage.add_routes(app)
     control.add_routes(app)
+    page.add_routes(app)
     return app
 
 

@@ -146,6 +146,10 @@ class Simulation:
         names = self.plan.hidden_divisions()
         return frozenset(number for number, name in enumerate(DIVISIONS) if name in names)
 
+    def media_faults(self, ordinal: int) -> frozenset[str]:
+        """Kinds of fault that stand now against the recordings of a day's call, or of the chat or e-mail after it."""
+        return self.plan.media_faults(ordinal, self.clock())
+
     def issue_token(self, client: str) -> str:
         """A new access token for a client."""
         token = secrets.token_hex(32)

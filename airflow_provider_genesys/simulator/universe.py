@@ -75,10 +75,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which calls of a window are meant: those of the given queues and agents; None is all of them."""
+    """Which calls of a window are meant: those of the given queues and agents; None is all of them.
+
+    :param late: which are not there yet: of each UTC day, each k-th of any of these numbers.
+    """
 
     queue_ids: frozenset[str] | None = None
     agent_ids: frozenset[str] | None = None
+    late: tuple[int, ...] = ()
 
     @property
     def seats(self) -> tuple[int, ...]:
@@ -190,8 +194,10 @@ class Universe:
         return 180 + spread % 20 if when.weekday() >= 5 else 200 + spread % 21
 
     def count(self, start_ms: int, end_ms: int, selection: Selection = EVERYTHING) -> int:
-        """Number of calls that start in ``[start_ms, end_ms)``: arithmetic, not a scan."""
+        """Number of calls that start in ``[start_ms, end_ms)``: arithmetic, not a scan, unless some are late."""
         seats = selection.seats
+        if selection.late:
+            return sum(1 for _ in self.positions(start_ms, end_ms, selection))
         if len(seats) == len(AGENTS):
             return sum(last - first for _, first, last in self._ranges(start_ms, end_ms))
         return sum(
@@ -205,7 +211,7 @@ class Universe:
         seats = frozenset(selection.seats)
         for day, first, last in self._ranges(start_ms, end_ms):
             for index in range(first, last):
-                if seat_of(day, index) in seats:
+                if seat_of(day, index) in seats and not is_late(index, selection.late):
                     yield day, index
 
     def calls(self, start_ms: int, end_ms: int, selection: Selection = EVERYTHING) -> Iterator[Call]:
@@ -307,6 +313,11 @@ def universe_from(settings: object) -> Universe:
     if not isinstance(faults, list):
         raise SpecError(f"faults must be a list of faults, not {faults!r}")
     return Universe(**{**settings, "faults": tuple(Fault.from_json(fault) for fault in faults)})
+
+
+def is_late(index: int, late: Sequence[int]) -> bool:
+    """Whether a day's ``index``-th call is not there yet; see :class:`Selection`."""
+    return any((index + 1) % every == 0 for every in late)
 
 
 def position_of(index: int) -> int:

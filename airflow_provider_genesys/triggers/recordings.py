@@ -23,6 +23,11 @@ STATUSES = frozenset({Wait.COMPLETED.value, Wait.ATTENTION.value, REFUSED, TIMEO
 """What an event's ``status`` may be."""
 
 
+def tags_of(instance: Any) -> dict[str, str]:
+    """What metrics say of a task instance; nothing where none is known, as in ``airflow dags test``."""
+    return {name: str(getattr(instance, name)) for name in ("dag_id", "task_id") if hasattr(instance, name)}
+
+
 class ExportJobTrigger(BaseTrigger):
     """Polls export jobs within the organisation's budget until all have completed or one needs attention.
 
@@ -96,7 +101,8 @@ class ExportJobTrigger(BaseTrigger):
             "lease_seconds": self.lease_seconds,
             "max_recordings_per_job": self.max_recordings_per_job,
         }
-        coordinator = await coordinator_for_trigger(self.genesys_conn_id, self.ledger_conn_id, self.owner, pace)
+        tags = tags_of(self.task_instance)
+        coordinator = await coordinator_for_trigger(self.genesys_conn_id, self.ledger_conn_id, self.owner, pace, tags)
         while (left := self.deadline - time.time()) > 0:
             progress = await asyncio.to_thread(self._step, coordinator)
             if progress.wait is not Wait.RUNNING:

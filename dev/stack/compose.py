@@ -26,7 +26,7 @@ class Service:
     :param ports: what it listens on, its main port first.
     :param needs: what has to be there before it starts: service to condition.
     :param volumes: named volume to the path at which it is mounted.
-    :param restart: whether it is started again when it dies.
+    :param restart: when it is started again: ``no``, ``unless-stopped``, ``on-failure``.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Service:
     ports: tuple[str, ...]
     needs: Mapping[str, str]
     volumes: Mapping[str, str]
-    restart: bool
+    restart: str
 
 
 def read(path: Path, variables: Mapping[str, str]) -> list[Service]:
@@ -69,7 +69,7 @@ def _service(name: str, written: Mapping[str, Any]) -> Service:
         ports=tuple(written.get("expose", ())),
         needs={needed: how["condition"] for needed, how in written.get("depends_on", {}).items()},
         volumes=dict(volume.split(":", 1) for volume in written.get("volumes", ())),
-        restart=written["restart"] == "unless-stopped",
+        restart=written["restart"],
     )
 
 

@@ -49,7 +49,6 @@ def environment(service: Service, home: Path) -> dict[str, str]:
         "HOSTNAME": socket.getfqdn(),
         "AIRFLOW_HOME": str(home / "airflow"),
         "TMPDIR": str(home),
-        "GENESYS_STACK": str(home),
         **service.environment,
     }
 

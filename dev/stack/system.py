@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import psutil
 from dev.stack import dotenv, machine
 from dev.stack.airflow2 import on_airflow_2
 from dev.stack.compose import COMPLETED, Service, read
+from tests.servers.seaweedfs import remove_sockets
 
 AIRFLOW = version("apache-airflow")
 START_SECONDS = 240
@@ -47,6 +49,7 @@ class System:
     secrets: Mapping[str, str] = field(repr=False)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
+    _sessions: dict[int, float] = field(default_factory=dict)
     _away: set[str] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _ends: threading.Event = field(default_factory=threading.Event)
@@ -101,9 +104,28 @@ class System:
         """The environment of a service of Airflow, for a command beside them."""
         return machine.environment(self.services["airflow-scheduler"], self.home)
 
-    def kill(self, name: str) -> None:
-        """SIGKILL for a service's process, not for its children, which may run on; it is started again."""
-        self.processes[name].kill()
+    def run(self, name: str, command: str, environment: Mapping[str, str]) -> None:
+        """Begin a command of Airflow beside the services, as one of them; it is called again until it succeeds.
+
+        :param environment: what it has beside a service's.
+        """
+        like = self.services["airflow-scheduler"]
+        self.services[name] = replace(
+            like, name=name, command=command, environment={**like.environment, **environment}, restart="on-failure"
+        )
+        self._spawn(self.services[name])
+
+    def kill(self, name: str, *, children: bool) -> None:
+        """SIGKILL for a service; it is started again.
+
+        :param children: kill its descendants, too, as the end of a container does. Else they run on, as when the kernel
+            kills one process for its memory.
+        """
+        with self._lock:
+            doomed = psutil.Process(self.processes[name].pid).children(recursive=True) if children else []
+            for process in (self.processes[name], *doomed):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def restart(self, name: str) -> None:
         """Stop a service in good order; it is started again."""
@@ -140,21 +162,28 @@ class System:
                 process.kill()
         for process in self.processes.values():
             process.wait()
+            remove_sockets(process)
 
     def _ours(self) -> list[psutil.Process]:
-        """Every process that is left of this system, those included whose parents were killed."""
+        """Every process that is left of this system, those included whose parents were killed: by its session."""
         found = []
         for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get("GENESYS_STACK") == str(self.home) and process.pid != psutil.Process().pid:
+            with suppress(psutil.Error, ProcessLookupError):
+                if self._is_ours(os.getsid(process.pid)):
                     found.append(process)
         return found
+
+    def _is_ours(self, session: int) -> bool:
+        """Whether we have made a session: its number is free again once nobody is in it."""
+        if session not in self._sessions:
+            return False
+        return not psutil.pid_exists(session) or psutil.Process(session).create_time() == self._sessions[session]
 
     def _spawn(self, service: Service) -> None:
         with self._lock, self.log(service.name).open("ab") as log:
             if self._ends.is_set():
                 return
-            self.processes[service.name] = subprocess.Popen(
+            process = self.processes[service.name] = subprocess.Popen(
                 machine.command(service, self.home),
                 env=machine.environment(service, self.home),
                 cwd=self.home if machine.account(service) else dotenv.ROOT,
@@ -164,13 +193,14 @@ class System:
                 start_new_session=True,
                 **machine.account(service),
             )
+            self._sessions[process.pid] = psutil.Process(process.pid).create_time()
             self.starts[service.name] = self.starts.get(service.name, 0) + 1
 
     def _keep_running(self) -> None:
         while not self._ends.wait(1.0):
             with self._lock:
                 for name, process in list(self.processes.items()):
-                    if process.poll() is not None and self.services[name].restart and name not in self._away:
+                    if _begins_again(self.services[name], process.poll()) and name not in self._away:
                         self._spawn(self.services[name])
 
     def _wait_for(self, name: str, condition: str = "") -> None:
@@ -192,23 +222,29 @@ def system(universe: Mapping[str, Any] | None = None, **environment: str) -> Ite
     """The whole system on the Airflow that is installed beside this Python, started, and ended with the block.
 
     :param universe: settings of the simulator.
-    :param environment: more for every service of Airflow.
+    :param environment: more for every service of Airflow, by its name on Airflow 3.
     """
     secrets = dotenv.fresh(universe)
     with tempfile.TemporaryDirectory(prefix="genesys-stack-", ignore_cleanup_errors=True) as directory:
         home = Path(directory).resolve()
         home.chmod(0o755)
         (home / "airflow").mkdir()
-        services = read(dotenv.ROOT / "docker-compose.yaml", secrets)
+        services = [_with(service, environment) for service in read(dotenv.ROOT / "docker-compose.yaml", secrets)]
         if AIRFLOW.startswith("2."):
             services = [on_airflow_2(service) for service in services]
-        fitted = machine.on_this_machine(services, home)
-        running = System(home, {service.name: _with(service, environment) for service in fitted}, secrets)
+        running = System(home, {each.name: each for each in machine.on_this_machine(services, home)}, secrets)
         try:
             running.start()
             yield running
         finally:
             running.stop()
+
+
+def _begins_again(service: Service, code: int | None) -> bool:
+    """Whether a service is to be started again that has ended with a code; None: it has not."""
+    if code is None:
+        return False
+    return service.restart == "unless-stopped" or (service.restart == "on-failure" and code != 0)
 
 
 def _with(service: Service, environment: Mapping[str, str]) -> Service:

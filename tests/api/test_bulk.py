@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from airflow_provider_genesys.api import bulkjobs
 from airflow_provider_genesys.api.bulk import BulkApi
 from airflow_provider_genesys.api.client import GenesysClient
+from airflow_provider_genesys.api.media import GONE
 from airflow_provider_genesys.api.selection import FILTERS, MEDIA
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, NotYet, OutcomeUnknown, Passing, Refused
 from airflow_provider_genesys.export.model import ExportJob, ExportRequest, ExportWindow, JobStatus, Organisation
@@ -164,6 +165,8 @@ def test_what_was_exported_before_is_skipped_for_ever_and_says_when(bulk: Build,
     recordings = api.absent(REQUEST, again, again.own)
     assert {one.conversation_id for one in recordings} == set(again.own)
     assert all(one.reason and one.reason.startswith("it was exported before, on 2024-05-03T") for one in recordings)
+    assert not any(api.may_come_back(one.reason or "") for one in recordings)
+    assert [state for state, reason in GONE.items() if not api.may_come_back(reason)] == ["DELETED"]
 
 
 def test_what_is_on_its_way_has_no_reason_to_be_absent(bulk: Build, clock: Clock) -> None:

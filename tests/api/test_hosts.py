@@ -104,3 +104,18 @@ def test_credentials_in_a_host_are_refused_and_not_repeated(host: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         resolve_hosts(host)
     assert "hidden" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "job_ids", "page"),
+    [
+        ("http://127.0.0.1:8088", ["a-1"], "http://127.0.0.1:8088/_simulator/jobs.html#a-1"),
+        ("http://127.0.0.1:8088", ["a", "b"], "http://127.0.0.1:8088/_simulator/jobs.html"),
+        ("http://127.0.0.1:8088", ["a/b?c#d"], "http://127.0.0.1:8088/_simulator/jobs.html#a%2Fb%3Fc%23d"),
+        ("http://127.0.0.1:8088", [], ""),
+        ("https://api.usw2.pure.cloud", ["a-1"], ""),
+        ("api.mypurecloud.com", ["a", "b"], ""),
+    ],
+)
+def test_genesys_cloud_has_no_page_of_a_job_and_the_simulator_has(host: str, job_ids: list[str], page: str) -> None:
+    assert resolve_hosts(host).page_of(job_ids) == page

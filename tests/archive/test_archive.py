@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_genesys.archive import archive as module
 from airflow_provider_genesys.archive.archive import ObjectArchive
+from airflow_provider_genesys.archive.documents import put_document
 from airflow_provider_genesys.archive.layout import receipt_key
 from airflow_provider_genesys.archive.stores import PART
 from airflow_provider_genesys.archive.stores.s3 import S3Store
@@ -455,3 +456,17 @@ def test_a_report_has_its_interval_for_a_name(site: Site, archive_over: Build) -
     key = archive_over(site.store()).put_report(DAY, report)
     assert key == "reports/20240501T000000Z_20240502T000000Z.json"
     assert json.loads(site.objects()[key]) == report
+
+
+def test_a_report_is_read_back(site: Site, archive_over: Build) -> None:
+    archive = archive_over(site.store())
+    assert archive.report(DAY) is None
+    archive.put_report(DAY, {"rechecks": [{"new": 3}]})
+    assert archive.report(DAY) == {"rechecks": [{"new": 3}]}
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[1, 2]", b""])
+def test_what_is_no_report_tells_nothing(site: Site, archive_over: Build, body: bytes) -> None:
+    store = site.store()
+    put_document(store, "reports/20240501T000000Z_20240502T000000Z.json", [body])
+    assert archive_over(store).report(DAY) is None

@@ -122,14 +122,16 @@ def test_one_window_is_shown_with_its_attempts(desk: Desk) -> None:
         attempt(1, "completed", "job-2", reason="job job-1 failed", replaces="job-1", recordings=202),
         state=ARCHIVED,
         destinations=("s3://calls/genesys",),
+        checked_at=1714730400.0,
     )
     answer = desk.type("show", entry.request.key)
     assert "worker aborted" in answer.out
     assert "2024-05-02T00:00:00Z" in answer.out
     assert "s3://calls/genesys" in answer.out
     shown = desk.type("show", entry.request.key, "-o", "json").json
-    more = {"generation", "forced_by", "destinations", "children", "parts", "media", "conversations"}
+    more = {"generation", "forced_by", "destinations", "children", "parts", "media", "conversations", "checked_at"}
     assert set(shown) == LINE | more
+    assert shown["checked_at"] == "2024-05-03T10:00:00Z"
     assert [each["job_id"] for each in shown["attempts"]] == ["job-1", "job-2"]
     assert shown["attempts"][1] == {
         "generation": 0,

@@ -14,9 +14,6 @@ import pytest
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 from airflow_provider_genesys.wiring import ledger
 from tests.cli.conftest import CONNECTION, ORGANISATION, Desk
-from tests.end_to_end.conftest import migrated_airflow
-
-__all__ = ["migrated_airflow"]
 
 ITSELF = ("airflow_provider_genesys",)
 

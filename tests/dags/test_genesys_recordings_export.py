@@ -3,8 +3,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +12,12 @@ import pytest
 from airflow_provider_genesys.operators.arguments import filters_of
 from airflow_provider_genesys.params import export_params
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
-from tests.airflow_versions import dag_bag, serialized
+from tests.airflow_versions import as_the_webserver_reads, dag_bag, serialized
 from tests.conftest import AIRFLOW_HOME, ROOT
+from tests.dags.parsing import parsed_alone
 
 DAG_ID = "genesys_recordings_export"
 FILE = ROOT / "dags" / f"{DAG_ID}.py"
-
-SANDBOX = """
-import socket, sys, time
-
-import airflow.timetables.interval, airflow.triggers.base
-from airflow.providers.common.compat.sdk import DAG, Asset, BaseHook, BaseSensorOperator, Param, conf, task_group
-before = conf.as_dict(display_source=True)
-
-def refuse(*_):
-    raise AssertionError("a DAG file opens no connection when it is parsed")
-socket.socket.connect = socket.socket.connect_ex = refuse
-
-import importlib.util
-spec = importlib.util.spec_from_file_location("parsed", sys.argv[1])
-began = time.process_time()
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-seconds = time.process_time() - began
-
-import json
-after = conf.as_dict(display_source=True)
-changed = [[section, key] for section in after for key in after[section]
-           if before.get(section, {}).get(key) != after[section][key]]
-print(json.dumps({"seconds": seconds, "changed": changed, "dag": module.plan.dag.dag_id}))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +29,13 @@ def dag() -> Any:
 
 @pytest.fixture(scope="module")
 def parsed() -> dict[str, Any]:
-    """What happens in a process that has Airflow loaded, forbids sockets and then parses the file: the quickest of
-    three, since a busy machine costs CPU, too.
-    """
-    return min((_parsed() for _ in range(3)), key=lambda found: float(found["seconds"]))
+    return parsed_alone(FILE)
 
 
-def _parsed() -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-c", SANDBOX, str(FILE)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def test_the_folder_holds_this_dag_and_no_errors() -> None:
+def test_the_folder_holds_the_two_dags_and_no_errors() -> None:
     bag = dag_bag(ROOT / "dags")
     assert bag.import_errors == {}
-    assert set(bag.dags) == {DAG_ID}
+    assert set(bag.dags) == {DAG_ID, "genesys_recordings_recheck"}
 
 
 def test_the_scheduler_can_read_it(dag: Any) -> None:
@@ -124,6 +88,19 @@ def test_its_params_are_those_of_the_contract(dag: Any) -> None:
     assert {name: dag.params.get_param(name).value for name in dag.params} == {
         name: param.value for name, param in export_params({}).items()
     }
+
+
+def test_its_trigger_form_has_a_name_a_kind_and_help_for_every_param(dag: Any) -> None:
+    """As the webserver and the api-server read it."""
+    params = as_the_webserver_reads(dag).params
+    assert set(params) == set(export_params({}))
+    for name in params:
+        param = params.get_param(name)
+        assert param.description, name
+        assert param.schema["title"], name
+        assert param.schema["type"], name
+    assert params.get_param("media_format").schema["enum"] == ["auto", "mp3", "wav", "original"]
+    assert params.get_param("start").schema["format"] == "date-time"
 
 
 def test_a_deployment_sets_defaults_without_editing_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_it_says_what_to_do_where_a_secret_is_missing() -> None:
 
 def test_every_service_tells_its_health_but_the_one_that_ends(services: dict[str, Service]) -> None:
     assert [name for name, service in services.items() if not service.health] == ["airflow-init"]
-    assert [name for name, service in services.items() if not service.restart] == ["airflow-init"]
+    assert [name for name, service in services.items() if service.restart == "no"] == ["airflow-init"]
 
 
 def test_there_are_all_parts_of_airflow_and_two_workers(services: dict[str, Service]) -> None:
@@ -88,3 +88,10 @@ def test_there_are_all_parts_of_airflow_and_two_workers(services: dict[str, Serv
         "airflow-worker-2",
     ]
     assert services["airflow-scheduler"].environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+
+
+def test_no_shell_stands_between_a_service_and_its_signals(services: dict[str, Service]) -> None:
+    scripts = {name: re.findall(r"^\w*sh -c '(.*)'$", service.command) for name, service in services.items()}
+
+    assert {name for name, script in scripts.items() if script} == {"redis", "simulator"}
+    assert all(script.startswith("exec ") and "|" not in script for (script,) in filter(None, scripts.values()))

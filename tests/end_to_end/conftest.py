@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,12 +13,6 @@ import pytest
 from airflow_provider_genesys.simulator import Simulator, universe_from
 from tests.end_to_end.stage import QUICK_WORLD, SECRET, Stage
 from tests.end_to_end.ways import GUIDE, WAYS, Way
-
-
-@pytest.fixture(scope="session")
-def migrated_airflow() -> None:
-    """Airflow's own database, migrated once for the run."""
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 
 
 @pytest.fixture(params=WAYS)

@@ -50,6 +50,10 @@ def test_a_days_tasks_have_their_windows_names_and_lead_to_its_documents(stage: 
             leading[f"{instance.task_id.rpartition('.')[2]} {link}"].add(task.get_extra_links(instance, link))
     folder = {name: {path.as_uri() for path in (world.archive / name).iterdir()} for name in ("manifests", "receipts")}
     assert len(folder["manifests"]) == len(folder["receipts"]) == 4
+    jobs = {f"{world.simulator.url}/_simulator/jobs.html#{job.job_id}" for job in world.simulator.jobs}
+    assert len(jobs) == 4
+    for step in STEPS:
+        assert leading.pop(f"{step} Job") == jobs
     assert leading == {
         "submit_export Receipt": folder["receipts"],
         "retrieve_recordings Receipt": folder["receipts"],

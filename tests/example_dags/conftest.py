@@ -6,9 +6,9 @@ import json
 import pytest
 
 from tests.conftest import ROOT
-from tests.end_to_end.conftest import migrated_airflow, stage
+from tests.end_to_end.conftest import stage
 
-__all__ = ["migrated_airflow", "stage"]
+__all__ = ["stage"]
 
 FOLDER = ROOT / "airflow_provider_genesys" / "example_dags"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.airflow_versions import dag_bag, run_dag, serialized
+from tests.airflow_versions import dag_bag, run_dag, serialized, triggered_by
 from tests.conftest import ROOT
 from tests.end_to_end.stage import DAY, Stage
 from tests.end_to_end.ways import WAYS
@@ -36,9 +36,9 @@ def run(dag_id: str, **params: Any) -> str:
 
 
 def calls_by_queue(archive: Path) -> list[dict[str, Any]]:
-    """What the follow-up's task returns."""
+    """What the follow-up's task returns in a run by hand."""
     task = dag_bag(FOLDER).dags[FOLLOW_UP].get_task("calls_by_queue")
-    found: list[dict[str, Any]] = task.python_callable(params={"archive": str(archive)})
+    found: list[dict[str, Any]] = task.python_callable(params={"archive": str(archive)}, **triggered_by(()))
     return found
 
 

@@ -163,6 +163,7 @@ class MemoryApi(ExportApi):
     :ivar elsewhere: recordings that were exported before, into another bucket.
     :ivar can_not_export: recordings that fail.
     :ivar blank: conversations that were recorded and of which there is no recording.
+    :ivar gone_for_good: reasons of what will never come back.
     :ivar looked_up: conversations that were asked for one by one.
     """
 
@@ -186,6 +187,7 @@ class MemoryApi(ExportApi):
         self.can_not_export: set[str] = set()
         self.blank: dict[str, datetime] = {}
         self.looked_up: list[str] = []
+        self.gone_for_good: set[str] = set()
         self._clock = clock
         self._numbers = count(1)
 
@@ -201,6 +203,12 @@ class MemoryApi(ExportApi):
         self.asked["parts"] += 1
         found = [f"of-{one}" for one in self.ids_in(request.window)]
         return [tuple(found[n : n + self.lot]) for n in range(0, len(found), self.lot)]
+
+    def recorded(self, request: ExportRequest) -> list[str] | None:
+        if not self.counts_conversations:
+            return None
+        self.asked["recorded"] += 1
+        return list(self._own(request.window))
 
     def volume(self, request: ExportRequest) -> int:
         self.asked["volume"] += 1
@@ -259,10 +267,22 @@ class MemoryApi(ExportApi):
             return None
         return {
             "recordings": [
-                {"id": one.recording_id, "queue": "claims", "conversation": one.conversation_id}
+                {
+                    "id": one.recording_id,
+                    "queue": "claims",
+                    "conversationId": one.conversation_id,
+                    **({} if one.reason is None else {"reason": one.reason}),
+                }
                 for one in job.recordings
             ]
         }
+
+    def may_come_back(self, reason: str) -> bool:
+        return reason not in self.gone_for_good
+
+    @property
+    def counts_conversations(self) -> bool:  # type: ignore[override]
+        return self.lot is not None or self.delivers
 
     def orphan(self, request: ExportRequest, known: Collection[str]) -> str | None:
         if self.jobs_at_a_time is None:
@@ -519,8 +539,11 @@ class MemoryArchive:
     def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
         receipt = tuple(lines)
         named = {line.key for line in receipt}
-        conversations = dict.fromkeys((line.metadata["conversation"] for line in receipt if line.metadata), 0.0)
+        conversations = dict.fromkeys((line.metadata["conversationId"] for line in receipt if line.metadata), 0.0)
         return (file for file in self.delivered(conversations) if file.stored and file.stored.key not in named)
+
+    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
+        return self.reports.get(interval)
 
     def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
         self.reports[interval] = report

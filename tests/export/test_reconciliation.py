@@ -122,6 +122,33 @@ def test_what_does_not_add_up_is_said_loudly(
     assert not Report(DAY, "s3://calls", "mp3", (found,)).is_complete
 
 
+def test_what_was_unavailable_and_came_as_several_files_is_no_difference(archive: MemoryArchive) -> None:
+    """A later job told its conversation anew, under names of their own."""
+    archive.manifests["job-1"] = Manifest(
+        "job-1",
+        [("a", {"conversationId": "1"}), ("b", {"conversationId": "2", "reason": "archived"})],
+    )
+    archive.manifests["job-2"] = Manifest("job-2", [(one, {"conversationId": "2"}) for one in ("b_0", "b_1")])
+    of_2 = {"conversationId": "2"}
+    archive.receipts[DAY] = (
+        line("a"),
+        *(replace(line(one, job_id="job-2"), metadata=of_2) for one in ("b_0", "b_1")),
+    )
+    found = balance(ENTRY, [ENTRY], archive)
+    assert (found.expected, found.archived, found.errors) == (3, 3, ())
+    archive.receipts[DAY] = (line("a"),)
+    assert balance(ENTRY, [ENTRY], archive).errors, "nothing came in its place"
+
+
+def test_the_jobs_are_those_of_the_receipt_too(archive: MemoryArchive) -> None:
+    """The ledger names those that came for what was late."""
+    archive.manifests["job-2"] = listing("job-2", "d")
+    archive.receipts[DAY] = (line("a"), line("b"), line("c"), line("d", job_id="job-2"))
+    late = Entry(REQUEST, attempts=(replace(JOB, job_id="job-2"),))
+    found = balance(late, [late], archive)
+    assert (found.expected, found.jobs, found.errors) == (4, ("job-2", "job-1"), ())
+
+
 def test_a_window_that_took_two_jobs_is_held_against_both_manifests(archive: MemoryArchive) -> None:
     archive.manifests["job-2"] = listing("job-2", "bcd")
     archive.receipts[DAY] = (line("a"), line("b", job_id="job-2"), line("c", job_id="job-2"), line("d", job_id="job-2"))

@@ -236,6 +236,7 @@ def test_everything_of_an_entry_comes_back(ledger: Ledger) -> None:
             destinations=("s3://bucket/a", "file:///ä"),
             forced_by="manual__2024-05-02",
             error="platform: no",
+            checked_at=1714730400.123456,
         ),
     )
     assert saved.attempts == (Attempt(0, 0, AttemptStatus.SUBMITTING), ATTEMPT)
@@ -243,6 +244,7 @@ def test_everything_of_an_entry_comes_back(ledger: Ledger) -> None:
     assert saved.destinations == ("s3://bucket/a", "file:///ä")
     assert (saved.state, saved.generation) == (RequestState.SPLIT, 2)
     assert (saved.forced_by, saved.error) == ("manual__2024-05-02", "platform: no")
+    assert saved.checked_at == 1714730400.123456
     assert saved.request == request
     assert ledger.entry(request.key) == as_read(saved)
     assert as_read(ledger.acquire(request, "bob", 100.0)) == as_read(saved)
@@ -348,9 +350,9 @@ def test_a_volume_that_is_recorded_again_is_the_newer_one(ledger: Ledger) -> Non
 def test_a_budget_lets_as_many_calls_through_as_it_says(address: str) -> None:
     ledger = open_ledger(address, span=100.0)
     granted = [ledger.reserve("organisation", "polls", 3) for _ in range(3)]
-    assert granted == [Reservation(granted=True, wait=0.0)] * 3
+    assert granted == [Reservation(granted=True, wait=0.0, left=left) for left in (2, 1, 0)]
     refused = ledger.reserve("organisation", "polls", 3)
-    assert not refused.granted
+    assert (refused.granted, refused.left) == (False, 0)
     assert 95 < refused.wait <= 100
     assert not ledger.reserve("organisation", "polls", 3, within=90.0).granted
 
@@ -516,12 +518,13 @@ def test_compacting_removes_what_is_finished_and_keeps_its_history(ledger: Ledge
     in_state(ledger, asked(hours(6, 12)), RequestState.SPLIT)
     failed = in_state(ledger, asked(hours(12, 18)), RequestState.FAILED)
     opened = in_state(ledger, asked(hours(18, 24)), RequestState.OPEN)
+    reopened = in_state(ledger, asked(hours(19, 24)), RequestState.REOPENED, checked_at=1714730400.5)
     never_saved = ledger.acquire(asked(hours(23, 24)), "ann", AT_ONCE)
     ledger.keep_plan("key", [hours(0, 6)])
     ledger.record_volume("selection", hours(0, 6), 5)
     ledger.record_duration(str(ORGANISATION), 5, 60.0)
     assert ledger.compact(ledger.now() + 60) == 2
-    assert list(ledger.entries()) == [failed, opened, as_read(never_saved)]
+    assert list(ledger.entries()) == [failed, opened, reopened, as_read(never_saved)]
     assert ledger.entry(archived.request.key) is None
     assert ledger.find(str(ORGANISATION), "job 1") is None
     assert ledger.plan("key") == (hours(0, 6),)

@@ -73,6 +73,7 @@ entries = st.builds(
     destinations=st.lists(texts, max_size=3).map(tuple),
     forced_by=texts,
     error=texts,
+    checked_at=seconds,
 )
 
 
@@ -81,17 +82,18 @@ def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
     document = {**request_document(entry.request), **state_document(entry)}
     assert entry_of(document, ()) == entry
     assert document["request_key"] == entry.request.key
-    assert {type(value) for value in document.values()} <= {str, int}
+    assert {type(value) for value in document.values()} <= {str, int, float, type(None)}
 
 
 @given(entries)
-def test_an_entry_from_before_there_were_parts_is_a_whole_window_of_audio(entry: Entry) -> None:
+def test_an_entry_of_an_older_ledger_is_a_whole_window_of_audio_that_was_never_checked(entry: Entry) -> None:
     document = {**request_document(entry.request), **state_document(entry)}
-    missing = ("media", "conversations", "parts")
+    missing = ("media", "conversations", "parts", "checked_at")
     bare = {name: value for name, value in document.items() if name not in missing}
     for old in (bare, {**bare, **dict.fromkeys(missing)}):
         known = entry_of(old, ())
         assert (known.request.media, known.request.conversations, known.parts) == (("audio",), (), ())
+        assert known.checked_at is None
 
 
 @given(attempts)

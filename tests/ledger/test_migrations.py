@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ def statements_of(engine: Engine, ledger: SqlLedger) -> list[str]:
 def test_eight_processes_may_create_the_tables_at_the_same_moment(sql_address: str, racers: Racers) -> None:
     racers.race(open_and_ask, sql_address)
     assert set(tables_of(sql_address)) == NAMES
-    assert versions_of(sql_address) == [3]
+    assert versions_of(sql_address) == [4]
 
 
 def tables_of(address: str) -> dict[str, tuple[set[str], set[tuple[str, ...]]]]:
@@ -89,7 +90,7 @@ def test_eight_processes_may_migrate_the_tables_at_the_same_moment(
     version_1.create(ledger_engine(sql_address))
     racers.race(open_and_ask, sql_address)
     open_and_ask(0, new_address)
-    assert versions_of(sql_address) == [1, 2, 3]
+    assert versions_of(sql_address) == [1, 2, 3, 4]
     assert tables_of(sql_address) == tables_of(new_address)
 
 
@@ -100,6 +101,11 @@ def test_a_migrated_ledger_has_what_it_had_and_works(sql_address: str) -> None:
     assert entry is not None
     assert (entry.state, entry.destinations, entry.attempts[0].polls) == ("archived", ("s3://bucket/prefix",), 3)
     assert (entry.parts, entry.request.media, entry.request.conversations) == ((), ("audio",), ())
+    assert entry.checked_at is None
+    held = ledger.acquire(entry.request, "ann", 60.0)
+    assert held.lease is not None
+    assert ledger.save(held.lease, replace(held, checked_at=1714730400.25)).checked_at == 1714730400.25
+    ledger.release(held.lease)
     ledger.record_duration("organisation", 1, 2.0)
     assert ledger.durations("organisation") == ((1, 2.0),)
     assert ledger.compact(ledger.now()) == 1
@@ -115,7 +121,7 @@ def test_a_migration_that_was_cut_short_is_completed(sql_address: str) -> None:
         connection.exec_driver_sql("CREATE INDEX genesys_request_saved ON genesys_request (state, saved_at)")
         connection.exec_driver_sql("ALTER TABLE genesys_request ADD COLUMN conversations TEXT")
     SqlLedger(ledger_engine(sql_address)).entry("key")
-    assert versions_of(sql_address) == [1, 2, 3]
+    assert versions_of(sql_address) == [1, 2, 3, 4]
     assert set(tables_of(sql_address)) == NAMES
     assert tables_of(sql_address)["genesys_request"][1] == {("state", "saved_at"), ("window_start", "window_end")}
 
@@ -135,8 +141,8 @@ def test_nothing_is_done_before_the_first_use(engine: Engine) -> None:
 def test_tables_of_a_newer_provider_are_left_alone(engine: Engine) -> None:
     SqlLedger(engine).entry("key")
     with engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO genesys_schema VALUES (4)")
-    with pytest.raises(InvalidInput, match=r"version 4 .* knows version 3: upgrade"):
+        connection.exec_driver_sql("INSERT INTO genesys_schema VALUES (5)")
+    with pytest.raises(InvalidInput, match=r"version 5 .* knows version 4: upgrade"):
         SqlLedger(engine).entry("key")
 
 

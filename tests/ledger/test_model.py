@@ -115,6 +115,7 @@ class Comparison(RuleBasedStateMachine):
         attempts=st.lists(attempts, max_size=3, unique_by=lambda attempt: (attempt.generation, attempt.number)),
         children=windows,
         error=st.sampled_from(["", "no"]),
+        checked_at=st.none() | st.floats(0, 2e9),
         exclusive=st.booleans(),
     )
     def save(self, held: tuple[Entry, Entry], exclusive: bool, attempts: list[Attempt], **change: Any) -> Any:

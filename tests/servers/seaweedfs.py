@@ -7,6 +7,7 @@ SeaweedFS verifies checksums and conditions, which the usual fakes of S3 don't.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.servers.local import free_ports
+from tests.servers.local import GRPC_OFFSET, free_ports
 
 START_SECONDS = 30
 
@@ -153,6 +154,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """Stop at once: the data are thrown away, and a graceful stop takes a quarter of a minute."""
     process.kill()
     process.wait()
+    remove_sockets(process)
+
+
+def remove_sockets(process: subprocess.Popen[bytes]) -> None:
+    """Remove what a SeaweedFS that has ended leaves in ``/tmp``: sockets that are named by its ports."""
+    for word in process.args:
+        if option := re.fullmatch(r"-[a-z0-9.]+\.port(?:\.https)?=(\d+)", str(word)):
+            for port in (int(option[1]), int(option[1]) + GRPC_OFFSET):
+                for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                    socket.unlink(missing_ok=True)
 
 
 def _program() -> str:

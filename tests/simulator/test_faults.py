@@ -14,6 +14,8 @@ from airflow_provider_genesys.simulator.faults import KINDS, SUBMISSIONS, FaultP
     [
         ({"kind": "gremlins"}, "unknown fault kind 'gremlins'. Known are: expired_urls"),
         ({"kind": "html_body", "every": 0}, "every of a fault html_body cannot be 0"),
+        ({"kind": "archived_media", "until": -1}, "until of a fault archived_media cannot be -1"),
+        ({"kind": "deleted_media", "until": 1}, "a fault deleted_media takes no until"),
         ({"kind": "html_body", "times": -1}, "times of a fault html_body cannot be -1"),
         ({"kind": "html_body", "seconds": 3}, "takes no seconds"),
         ({"kind": "html_body", "route": "poll"}, "route of a fault html_body cannot be 'poll'"),

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import requests
 
-from airflow_provider_genesys.simulator import Simulator
+from airflow_provider_genesys.simulator import Fault, Simulator
 from airflow_provider_genesys.simulator.times import to_iso
 from airflow_provider_genesys.simulator.universe import AGENT_IDS, QUEUE_IDS
 
@@ -264,3 +264,19 @@ def test_the_volume_of_a_day_of_a_million_comes_quickly(simulate: Simulate, call
     assert totals[0] == 1_000_000
     assert totals == sorted(totals, reverse=True)
     assert time.perf_counter() - began < 2
+
+
+def test_calls_that_come_late_are_counted_and_listed_once_they_are_there(
+    simulate: Simulate, calling: Calling, clock: Clock
+) -> None:
+    simulator = simulate(calls_per_day=12)
+    caller = calling(simulator)
+    simulator.faults = [Fault("late_recordings", every=5, until=clock.now + 60)]
+    before, job_id = caller.volume().json()["total"], caller.submit().json()["jobId"]
+    early = {detail["id"] for detail in caller.poll(job_id).json()["jobDetails"]}
+    assert (before, len(early)) == (10, 10)
+    assert simulator.universe.call(19_844, 4).recording_id not in early
+    clock.tick(60)
+    assert caller.volume().json()["total"] == 12
+    assert len(caller.poll(job_id).json()["jobDetails"]) == 10, "a job lists what was there when it was submitted"
+    assert len(caller.export()["jobDetails"]) == 12

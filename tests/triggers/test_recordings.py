@@ -6,13 +6,14 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_genesys.simulator import Fault
-from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger
+from airflow_provider_genesys.triggers.recordings import STATUSES, ExportJobTrigger, tags_of
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 from tests.rig import PACE, SECRET, Rig, context_of, events_of
 
@@ -241,3 +242,14 @@ async def _longest_gap() -> float:
             longest, last = max(longest, time.monotonic() - last), time.monotonic()
     except asyncio.CancelledError:
         return max(longest, time.monotonic() - last)
+
+
+def test_metrics_of_a_trigger_are_those_of_its_task() -> None:
+    assert tags_of(SimpleNamespace(dag_id="export", task_id="wait", run_id="scheduled")) == {
+        "dag_id": "export",
+        "task_id": "wait",
+    }
+
+
+def test_metrics_of_a_trigger_without_a_task_have_no_tags_of_one() -> None:
+    assert tags_of(following(["a"]).task_instance) == {}

@@ -16,7 +16,7 @@ from airflow_provider_genesys.simulator.errors import ApiError, drop_connection
 from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
 from airflow_provider_genesys.simulator.platform.description import described
-from airflow_provider_genesys.simulator.platform.filters import filter_of
+from airflow_provider_genesys.simulator.platform.filters import Filter, filter_of, without
 from airflow_provider_genesys.simulator.platform.paging import cursor_at, cursor_of
 from airflow_provider_genesys.simulator.platform.reading import interval_of, number_of
 from airflow_provider_genesys.simulator.platform.search import Found
@@ -62,7 +62,7 @@ async def query(request: web.Request) -> web.Response:
     page = number_of(paging.get("pageNumber"), "paging.pageNumber", 1)
     if size * page > simulation.universe.query_records:
         raise ApiError(400, f"a query shows {simulation.universe.query_records} conversations; use a details job")
-    found = simulation.platform.search.on_days(start_ms, end_ms, filter_of(body), simulation.hidden_divisions)
+    found = simulation.platform.search.on_days(start_ms, end_ms, _wanted(body, simulation), simulation.hidden_divisions)
     shown = _page(simulation, found, (page - 1) * size, page * size, _descending(body), attributes=False)
     return web.json_response({"conversations": shown, "totalHits": len(found)})
 
@@ -82,7 +82,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
         interval=interval,
         whole_days=body.get("startOfDayIntervalMatching") is True,
         descending=_descending(body),
-        wanted=filter_of(body),
+        wanted=_wanted(body, simulation),
         hidden=simulation.hidden_divisions,
         submitted_at=simulation.clock(),
         available_ms=simulation.available_ms,
@@ -169,6 +169,11 @@ def _page(
 ) -> list[dict[str, Any]]:
     places = found.places(start, stop, descending)
     return [described(each, attributes=attributes) for each in simulation.platform.search.conversations(places)]
+
+
+def _wanted(body: dict[str, Any], simulation: Simulation) -> Filter:
+    """Whom a query looks for: a call that is not there yet is not found."""
+    return without(filter_of(body), simulation.plan.late(simulation.clock()))
 
 
 def _descending(body: dict[str, Any]) -> bool:

@@ -100,7 +100,7 @@ def _verdict(conversation_id: str, simulation: Simulation) -> str | None:
     fault = simulation.plan.for_conversation(conversation_id, conversation.index, ("nothing_comes", "batch_errors"))
     if fault is not None:
         return fault.message or ""
-    struck = simulation.plan.media_faults(conversation.index)
+    struck = simulation.media_faults(conversation.index)
     if "sensitive_recordings" in struck:
         return ""
     kind = unavailable(struck)
@@ -121,10 +121,15 @@ def _status(batch: Batch, simulation: Simulation, base_url: str) -> dict[str, An
         "expectedResultCount": found,
         "resultCount": done,
         "errorCount": sum("errorMsg" in result for result in shown),
-        "status": "Completed" if share >= 1 else "InProgress",
+        "status": status_of(batch, simulation),
         "results": shown,
         "selfUri": f"/api/v2/recording/batchrequests/{batch.batch_id}",
     }
+
+
+def status_of(batch: Batch, simulation: Simulation) -> str:
+    """A batch request's status now."""
+    return "Completed" if _share(batch, simulation) >= 1 else "InProgress"
 
 
 def _disguised(kind: str, found: int, done: int) -> tuple[int, int]:

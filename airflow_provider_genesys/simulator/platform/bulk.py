@@ -19,7 +19,7 @@ from airflow_provider_genesys.simulator.errors import ApiError, drop_connection
 from airflow_provider_genesys.simulator.gate import client_of
 from airflow_provider_genesys.simulator.guide import json_object
 from airflow_provider_genesys.simulator.platform.delivery import deliver_later
-from airflow_provider_genesys.simulator.platform.filters import filter_of
+from airflow_provider_genesys.simulator.platform.filters import filter_of, without
 from airflow_provider_genesys.simulator.platform.media import appeared
 from airflow_provider_genesys.simulator.platform.paging import paged
 from airflow_provider_genesys.simulator.platform.reading import flag_of, interval_of
@@ -195,10 +195,11 @@ def _contents(job: BulkJob, simulation: Simulation) -> Iterator[tuple[Conversati
         start_ms, end_ms = start_ms // MS_PER_DAY * MS_PER_DAY, -(-end_ms // MS_PER_DAY) * MS_PER_DAY
     end_ms = max(min(end_ms, job.available_ms), start_ms)
     search = simulation.platform.search
-    found = (search.started if whole_days else search.active)(start_ms, end_ms, filter_of(query), job.hidden)
+    wanted = without(filter_of(query), simulation.plan.late(simulation.clock()))
+    found = (search.started if whole_days else search.active)(start_ms, end_ms, wanted, job.hidden)
     screens = job.query.get("includeScreenRecordings", True)
     for conversation in search.conversations(found.places(0, len(found))):
-        if "sensitive_recordings" in simulation.plan.media_faults(conversation.index):
+        if "sensitive_recordings" in simulation.media_faults(conversation.index):
             continue
         if not appeared(conversation, simulation):
             continue
@@ -223,7 +224,7 @@ def _executed(job: BulkJob, simulation: Simulation) -> BulkJob:
     marked_at = simulation.clock() + seconds
     exported, unable, skipped = [], [], 0
     for conversation, wanted in _contents(job, simulation):
-        fails = "failed_exports" in simulation.plan.media_faults(conversation.index)
+        fails = "failed_exports" in simulation.media_faults(conversation.index)
         for media in wanted:
             if media.recording_id in exports:
                 skipped += 1

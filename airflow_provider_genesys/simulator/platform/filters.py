@@ -8,13 +8,13 @@ the customer's side. What is not understood is refused by name: a filter that is
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_genesys.simulator.conversations import DIVISION_IDS, Conversation, Shape
 from airflow_provider_genesys.simulator.errors import ApiError
-from airflow_provider_genesys.simulator.universe import AGENT_IDS, QUEUE_IDS, QUEUES
+from airflow_provider_genesys.simulator.universe import AGENT_IDS, QUEUE_IDS, QUEUES, is_late
 
 Segment = Mapping[str, str]
 Test = Callable[[Shape, Conversation | None], bool]
@@ -68,6 +68,22 @@ def filter_of(query: Mapping[str, Any]) -> Filter:
         key=json.dumps(wanted, sort_keys=True),
         by_shape=dimensions <= set(_SHAPE_DIMENSIONS),
         test=lambda shape, conversation: all(test(shape, conversation) for test in tests),
+    )
+
+
+def without(wanted: Filter, late: Sequence[int]) -> Filter:
+    """A filter that does not find the conversations of calls that are not there yet.
+
+    :param late: of each UTC day, each k-th of any of these numbers.
+    """
+    if not late:
+        return wanted
+    return Filter(
+        key=f"{wanted.key} late {late}",
+        by_shape=False,
+        test=lambda shape, conversation: (
+            conversation is not None and not is_late(conversation.index, late) and wanted.test(shape, conversation)
+        ),
     )
 
 

@@ -88,6 +88,8 @@ class MediaFile:
 
 def appeared(conversation: Conversation, simulation: Simulation) -> bool:
     """Whether a conversation's recordings are there yet: that takes the platform a while after hang-up."""
+    if "late_recordings" in simulation.media_faults(conversation.index):
+        return False
     lag = simulation.universe.recording_lag_seconds
     return lag == 0 or simulation.clock() >= conversation.end_ms / 1000 + lag
 

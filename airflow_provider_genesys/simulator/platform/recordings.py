@@ -143,7 +143,7 @@ def _transcoding_seconds(simulation: Simulation, conversation: Conversation, con
 
 
 def _visible(conversation: Conversation, simulation: Simulation) -> tuple[Media, ...]:
-    struck = simulation.plan.media_faults(conversation.index)
+    struck = simulation.media_faults(conversation.index)
     there = appeared(conversation, simulation) and "sensitive_recordings" not in struck
     return conversation.recordings if there else ()
 
@@ -201,7 +201,7 @@ def _metadata(conversation: Conversation, media: Media, simulation: Simulation) 
 
 def _facts(conversation: Conversation, media: Media, simulation: Simulation) -> dict[str, Any]:
     """What a recording and its metadata have in common."""
-    kind = unavailable(simulation.plan.media_faults(conversation.index))
+    kind = unavailable(simulation.media_faults(conversation.index))
     facts: dict[str, Any] = {
         "id": media.recording_id,
         "conversationId": conversation.conversation_id,

@@ -342,3 +342,17 @@ def test_a_day_of_a_million_is_counted_and_paged_at_once(simulate: Simulate, cal
     job_id = caller.post(f"{PATH}/jobs", {"interval": DAY}).json()["jobId"]
     assert len(caller.get(f"{PATH}/jobs/{job_id}/results", pageSize=1000).json()["conversations"]) == 1000
     assert time.process_time() - began < 3
+
+
+def test_conversations_that_come_late_are_found_once_they_are_there(
+    simulate: Simulate, calling: Calling, clock: Clock
+) -> None:
+    simulator = simulate(calls_per_day=45)
+    caller = calling(simulator)
+    whole = query(caller)["totalHits"]
+    simulator.faults = [Fault("late_recordings", every=15, until=clock.now + 60)]
+    assert query(caller, segmentFilters=every(RECORDED))["totalHits"] == 42
+    assert query(caller)["totalHits"] < whole
+    clock.tick(60)
+    assert query(caller, segmentFilters=every(RECORDED))["totalHits"] == 45
+    assert query(caller)["totalHits"] == whole

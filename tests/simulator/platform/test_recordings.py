@@ -186,3 +186,14 @@ def test_retention_ends_where_nothing_is_kept(simulate: Simulate, calling: Calli
     answer = caller.get("/api/v2/recordings/retention/query", retentionThresholdDays=1).json()
     assert answer["entities"] == []
     assert "nextUri" not in answer
+
+
+def test_archived_media_come_back_at_their_time(simulate: Simulate, calling: Calling, clock: Clock) -> None:
+    simulator = simulate(calls_per_day=60)
+    caller, conversation = calling(simulator), call(simulator)
+    simulator.faults = [Fault("archived_media", until=clock.now + 60)]
+    (recording, *_) = recordings(caller, conversation).json()
+    assert (recording["fileState"], "mediaUris" in recording) == ("ARCHIVED", False)
+    clock.tick(60)
+    (recording, *_) = recordings(caller, conversation).json()
+    assert (recording["fileState"], "mediaUris" in recording) == ("AVAILABLE", True)
