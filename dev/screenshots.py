@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
+from airflow_provider_genesys.plugins.coverage import ROUTE
 from airflow_provider_genesys.simulator import Fault
 from tests.browser.chromium import chromium
 from tests.browser.forms import connection_form, trigger_form, unfold
@@ -59,6 +60,7 @@ def pictures(site: World, exported: str, waiting: str) -> Iterator[Picture]:
     yield Picture("connection", "/connections", "Export API", _choosing_the_api)
     yield Picture("trigger", site.path(), "Media format", lambda page: trigger_form(page, site.path()), 1100)
     yield Picture("docs", site.path(), "Dag Documentation", lambda page: page.get_by_label("Dag Docs").click())
+    yield Picture("coverage", f"/{ROUTE}/#2024-05-02", "4 of 4 archived")
     yield Picture("job", job, "Jobs of the simulated Genesys Cloud")
 
 
