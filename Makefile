@@ -9,7 +9,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-airflow2 demo test test-airflow3 test-airflow2 test-sdk test-browser check docs screenshots \
-	bench bench-transfer bench-estimate bench-triggerer stack stack-airflow2 stack-test stack-test-airflow3 \
+	bench bench-transfer bench-estimate bench-triggerer bench-coverage stack stack-airflow2 stack-test stack-test-airflow3 \
 	stack-test-airflow2 servers constraints clean
 
 help: ## Show the targets
@@ -85,6 +85,9 @@ bench-estimate: install ## Print a year's estimate beside its export in simulate
 bench-triggerer: .venv/installed-bench install-airflow2 ## Print what 5,000 deferred waits cost one triggerer, on both Airflows
 	$(AIRFLOW3)/python -m dev.bench_triggerer $(ARGS)
 	$(AIRFLOW2)/python -m dev.bench_triggerer $(ARGS)
+
+bench-coverage: install servers ## Print how long the coverage page waits for years of hourly windows (ARGS="--years 1": fewer)
+	$(AIRFLOW3)/python -m dev.bench_coverage $(ARGS)
 
 bench-transfer: .venv/installed-bench ## Print the benchmark of the transfer alone (ARGS=--quick: a smaller one)
 	PYTHON=$(PYTHON) dev/servers.sh bench

@@ -23,6 +23,9 @@ class StatsMeter(Meter):
 
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    def tagged(self, tags: Mapping[str, str]) -> StatsMeter:
+        return StatsMeter(tags={**tags, **self.tags})
+
     def count(self, figure: Figure, number: int = 1) -> None:
         super().count(figure, number)
         if number:

@@ -35,6 +35,9 @@ def get_provider_info() -> dict[str, Any]:
             f"{_PACKAGE}.links.recordings.{name}" for name in ("JobLink", "ManifestLink", "ReceiptLink", "ReportLink")
         ],
         "cli": [f"{_PACKAGE}.cli.definition.get_genesys_commands"],
+        "plugins": [
+            {"name": "genesys_coverage", "plugin-class": f"{_PACKAGE}.plugins.coverage.CoveragePlugin"},
+        ],
         "connection-types": [
             {
                 "connection-type": "genesys",

@@ -22,12 +22,14 @@ from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.layout import KeyTemplate, manifest_key, receipt_key, report_key
 from airflow_provider_genesys.archive.pages import page_of
+from airflow_provider_genesys.archive.receipts import read_receipt
 from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
 from airflow_provider_genesys.export.metering import Figure, Meter
+from airflow_provider_genesys.export.turns import Turns, shared_turns
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.ledger.engines import shared_engine
 from airflow_provider_genesys.ledger.sql import SqlLedger
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_genesys.archive.stores import Store
-    from airflow_provider_genesys.export.model import ExportWindow
+    from airflow_provider_genesys.export.model import ExportWindow, ReceiptLine
     from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 
 DEFAULT_LEDGER = "genesys_ledger"
@@ -169,6 +171,22 @@ def report(destination: str, interval: ExportWindow) -> Mapping[str, Any] | None
     return ObjectArchive(_STORES[place.scheme](place, 1), Downloader(connections=1)).report(interval)
 
 
+def receipt_reader(destination: str) -> Callable[[ExportWindow], Iterator[ReceiptLine] | None]:
+    """Reads the receipts of an archive, for a look inside: the lines of a window's receipt, or None where it has none.
+
+    :param destination: the archive's URI.
+    :raises InvalidInput: for a destination that can't be used.
+    """
+    place = Destination.parse(destination)
+    store = _STORES[place.scheme](place, 1)
+
+    def lines(window: ExportWindow) -> Iterator[ReceiptLine] | None:
+        chunks = store.read(receipt_key(window))
+        return None if chunks is None else read_receipt(chunks)
+
+    return lines
+
+
 def ledger(
     ledger_conn_id: str = DEFAULT_LEDGER, lookup: Callable[[str], Connection] = BaseHook.get_connection
 ) -> Ledger:
@@ -199,16 +217,11 @@ def default_ledger_file() -> Path:
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "genesys_ledger.db"
 
 
-async def coordinator_for_trigger(
-    genesys_conn_id: str,
-    ledger_conn_id: str,
-    owner: str,
-    pace: dict[str, float] | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> Coordinator:
-    """A coordinator for a triggerer's event loop: connections are looked up without blocking it.
+async def coordinator_for_triggers(genesys_conn_id: str, ledger_conn_id: str) -> Coordinator:
+    """A coordinator for a triggerer's event loop, without an owner: connections are looked up without blocking it.
 
-    Its client makes every request once and never sleeps for the budget, since waiting is the trigger's part.
+    Its client makes every request once and never sleeps for the budget, since waiting is the triggers' part. Those of
+    one organisation share HTTP connections, and what the ledger says of its polls.
     """
     hook = await GenesysHook.looked_up(genesys_conn_id)
     try:
@@ -218,7 +231,8 @@ async def coordinator_for_trigger(
 
     def wire() -> Coordinator:
         ledger = _ledger(ledger_conn_id, ledger_connection)
-        return _wired(hook, ledger, owner, pace, None, tags, tries=1, longest_wait=0.0)
+        turns = shared_turns(str(hook.organisation), ledger_conn_id)
+        return _wired(hook, ledger, "", None, None, None, tries=1, longest_wait=0.0, turns=turns)
 
     # In a thread: reading a connection's extras masks them, by a call to the supervisor that would block the loop.
     return await asyncio.to_thread(wire)
@@ -233,11 +247,14 @@ def _wired(
     tags: Mapping[str, str] | None,
     tries: int = 5,
     longest_wait: float = _LONGEST_WAIT_FOR_BUDGET,
+    turns: Turns | None = None,
 ) -> Coordinator:
+    """A coordinator; with ``turns`` it is one of many in this process."""
     meter = StatsMeter(tags={**(tags or {}), "api": hook.export_api})
-    api = hook.get_api(tries=tries, before_request=_request_budget(hook, ledger, longest_wait, meter))
+    reserve = _request_budget(hook, ledger, longest_wait, meter)
+    api = hook.get_api(tries=tries, before_request=reserve, shared=turns is not None)
     full_pace = Pace(**{**(pace or {}), "polls_per_minute": hook.limits.polls_per_minute})  # type: ignore[arg-type]
-    return Coordinator(hook.organisation, api, ledger, owner, full_pace, archive, meter=meter)
+    return Coordinator(hook.organisation, api, ledger, owner, full_pace, archive, meter=meter, turns=turns or Turns())
 
 
 def _request_budget(hook: GenesysHook, ledger: Ledger, longest_wait: float, meter: Meter) -> Callable[[], None]:

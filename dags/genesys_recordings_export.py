@@ -9,7 +9,7 @@
 * **reconcile** holds what arrived against what was promised, and fails the run if anything is missing.
 
 Run it as often as you like: there is one job per window and one object per recording. Backfill with
-*airflow backfill create* (Airflow 3) or *airflow dags backfill* (2.11). A window failed? Its task says what to do.
+**airflow backfill create**, on 2.11 with **airflow dags backfill**. A failed task says what to do.
 """
 
 from __future__ import annotations

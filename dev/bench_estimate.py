@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import sys
 import time
 from dataclasses import asdict
@@ -48,14 +49,25 @@ def main() -> None:
     took = time.perf_counter() - began
     began = time.perf_counter()
     universe = Universe(volumes=counts, job_seconds=JOB_SECONDS)
-    actual = asdict(exported(interval, universe, limits, history))
-    print(f"\n  {days} days; estimated in {took:.1f} s, exported in {time.perf_counter() - began:.0f} s\n")
+    course = exported(interval, universe, limits, history)
+    actual = asdict(course)
+    real = time.perf_counter() - began
+    print(f"\n  {days} days; estimated in {took:.1f} s; exported in {real:.0f} s, {time.process_time():.0f} s of CPU\n")
     print(f"  {'':<12}{'estimated':>14}{'actual':>14}{'ratio':>8}")
     for name in SHOWN:
         print(f"  {name:<12}{expected[name]:>14,}{actual[name]:>14,}{expected[name] / actual[name]:>8.2f}")
     ratio = expected["seconds"] / actual["seconds"]
     print(f"  {'hours':<12}{expected['seconds'] / 3600:>14.1f}{actual['seconds'] / 3600:>14.1f}{ratio:>8.2f}")
-    print(f"\n  answers with status 429: {actual['rate_limited']}\n")
+    ledger, resident = course.ledger, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"\n  answers with status 429: {course.rate_limited}")
+    print(
+        f"  ledger: {ledger.calls:,} transactions, {ledger.calls / course.jobs:.0f} for each job;"
+        f" {ledger.cpu:.0f} s of CPU, {100 * ledger.cpu / course.seconds:.2f} % of a core over the export's hours;"
+        f" {ledger.bytes / 1e6:.1f} MB on disk"
+    )
+    print(
+        f"  resident at most: {resident / 1e3:.0f} MB, simulator and {limits.runs_at_a_time} days' windows included\n"
+    )
 
 
 if __name__ == "__main__":

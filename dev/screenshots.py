@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
+from airflow_provider_genesys.plugins.coverage import ROUTE
 from airflow_provider_genesys.simulator import Fault
 from tests.browser.chromium import chromium
 from tests.browser.forms import connection_form, trigger_form, unfold
@@ -37,12 +38,14 @@ class Picture:
     :param path: the page's, below Airflow's URL; or a URL.
     :param shows: a text that is there once the page is complete.
     :param prepare: what a person does before it is shown, where opening the page is not enough.
+    :param height: of the browser's window, in pixels.
     """
 
     name: str
     path: str
     shows: str
     prepare: Callable[[Page], object] = lambda page: None
+    height: int = 800
 
 
 def pictures(site: World, exported: str, waiting: str) -> Iterator[Picture]:
@@ -55,8 +58,9 @@ def pictures(site: World, exported: str, waiting: str) -> Iterator[Picture]:
     yield Picture("windows", site.path(waiting, f"{WAIT}/mapped"), "Deferred")
     yield Picture("links", site.path(exported, "export_window.retrieve_recordings", 1, "details"), "Manifest")
     yield Picture("connection", "/connections", "Export API", _choosing_the_api)
-    yield Picture("trigger", site.path(), "Media format", lambda page: trigger_form(page, site.path()))
+    yield Picture("trigger", site.path(), "Media format", lambda page: trigger_form(page, site.path()), 1100)
     yield Picture("docs", site.path(), "Dag Documentation", lambda page: page.get_by_label("Dag Docs").click())
+    yield Picture("coverage", f"/{ROUTE}/#2024-05-02", "4 of 4 archived")
     yield Picture("job", job, "Jobs of the simulated Genesys Cloud")
 
 
@@ -78,6 +82,7 @@ def run(site: World, logical_date: str, task: str, states: list[str]) -> str:
 
 def photograph(page: Page, picture: Picture) -> None:
     """Take a picture, in as few colours as an interface has."""
+    page.set_viewport_size({"width": 1280, "height": picture.height})
     page.goto(picture.path)
     picture.prepare(page)
     page.get_by_text(picture.shows).first.wait_for()

@@ -26,6 +26,7 @@ FORBIDDEN = {
     "ledger": ("airflow", "requests"),
     "hooks": ("sqlalchemy",),
     "cli": ("sqlalchemy", "requests"),
+    "plugins": ("sqlalchemy", "requests"),
     "simulator": ("airflow", "requests", "sqlalchemy"),
 }
 """What a room must not import, besides the rooms of our own that are not in :data:`ALLOWED`."""
@@ -46,6 +47,7 @@ ALLOWED = {
     "notifications": {"operators", "wiring", "export"},
     "guardrail": {"operators", "wiring", "hooks", "export"},
     "cli": {"cli", "wiring", "hooks", "export"},
+    "plugins": {"plugins", "cli", "params", "wiring", "export", "versions"},
     "__main__": {"cli"},
     "example_dags": {"operators", "sensors", "guardrail", "hooks", "api", "versions"},
     "simulator": {"simulator"},
@@ -70,11 +72,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: ZipFile) -> None:
-    sources = {str(file.relative_to(ROOT)) for file in PACKAGE.rglob("*") if file.suffix in (".py", ".typed")}
+    sources = {str(file.relative_to(ROOT)) for file in PACKAGE.rglob("*") if file.suffix in (".py", ".typed", ".html")}
     info = f"{NAME}-{__version__}.dist-info"
     about = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     assert set(wheel.namelist()) == sources | about
-    assert f"{NAME}/py.typed" in sources
+    assert {f"{NAME}/py.typed", f"{NAME}/plugins/coverage.html"} <= sources
 
 
 def test_the_wheel_carries_the_licence(wheel: ZipFile) -> None:
@@ -86,6 +88,10 @@ def test_the_wheel_carries_the_licence(wheel: ZipFile) -> None:
 def test_the_wheel_has_the_entry_point(wheel: ZipFile) -> None:
     text = wheel.read(f"{NAME}-{__version__}.dist-info/entry_points.txt").decode()
     assert text.split() == [
+        "[airflow.plugins]",
+        "genesys_coverage",
+        "=",
+        f"{NAME}.plugins.coverage:CoveragePlugin",
         "[apache_airflow_provider]",
         "provider_info",
         "=",
@@ -114,6 +120,9 @@ def test_the_wheel_asks_for_what_the_package_imports(wheel: ZipFile) -> None:
         "openlineage": "apache-airflow-providers-openlineage",
         "attr": "apache-airflow-providers-openlineage",
         "flask_appbuilder": "apache-airflow",
+        "flask": "apache-airflow",
+        "werkzeug": "apache-airflow",
+        "fastapi": "apache-airflow",
         "wtforms": "apache-airflow",
         "markupsafe": "apache-airflow",
         "urllib3": "requests",

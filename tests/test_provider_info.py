@@ -26,6 +26,7 @@ from airflow_provider_genesys.operators.recordings import (
     RetrieveRecordingsOperator,
     SubmitExportOperator,
 )
+from airflow_provider_genesys.plugins.coverage import CoveragePlugin
 from airflow_provider_genesys.provider_info import get_provider_info
 from airflow_provider_genesys.sensors.recordings import ExportJobSensor
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
@@ -100,6 +101,11 @@ def test_every_command_that_it_names_exists() -> None:
     assert getattr(import_module(module), function) is get_genesys_commands
 
 
+def test_airflow_lists_the_plugin(manager: ProvidersManager) -> None:
+    named = f"{CoveragePlugin.__module__}.{CoveragePlugin.__qualname__}"
+    assert (CoveragePlugin.name, named) in {(each.name, each.plugin_class) for each in manager.plugins}
+
+
 def test_every_module_that_it_names_exists() -> None:
     for module in _named_modules(get_provider_info()):
         assert import_module(module).__name__ == module
@@ -137,7 +143,7 @@ def test_airflows_command_shows_hook_links_triggers_and_form() -> None:
 
 @pytest.mark.parametrize("room", ["hooks", "operators", "sensors", "triggers"])
 def test_every_module_that_users_import_is_named(room: str) -> None:
-    bases = {"__init__", "base", "form", "arguments"}
+    bases = {"__init__", "base", "form", "arguments", "sharing"}
     there = {f"airflow_provider_genesys.{room}.{file.stem}" for file in (PACKAGE / room).glob("*.py")}
     ours = {module for module in there if module.rpartition(".")[2] not in bases}
     assert set(_named_modules({room: get_provider_info()[room]})) == ours

@@ -18,7 +18,7 @@ from airflow_provider_genesys.archive.stores.gcs import GcsStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing
 from airflow_provider_genesys.export.model import ExportWindow
-from airflow_provider_genesys.wiring import Destination, coordinator, coordinator_for_trigger, pages
+from airflow_provider_genesys.wiring import Destination, coordinator, coordinator_for_triggers, pages
 from tests.archive.sites import put
 from tests.archive.stores.test_s3_direct import Sent
 from tests.rig import DAY, SECRET, Rig, rig
@@ -249,7 +249,7 @@ def test_without_a_ledger_of_the_default_name_it_is_a_file_in_airflows_home(
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
     _wired().ledger.now()
     assert (tmp_path / "home" / "genesys_ledger.db").stat().st_size
-    asyncio.run(coordinator_for_trigger("genesys_default", "genesys_ledger", "me")).ledger.now()
+    asyncio.run(coordinator_for_triggers("genesys_default", "genesys_ledger")).ledger.now()
 
 
 def test_a_ledger_of_another_name_must_be_defined(rig: Callable[..., Rig]) -> None:
@@ -257,7 +257,7 @@ def test_a_ledger_of_another_name_must_be_defined(rig: Callable[..., Rig]) -> No
     with pytest.raises(InvalidInput, match="the ledger's connection 'elsewhere' is not defined"):
         _wired(ledger_conn_id="elsewhere")
     with pytest.raises(InvalidInput, match="the ledger's connection 'elsewhere' is not defined"):
-        asyncio.run(coordinator_for_trigger("genesys_default", "elsewhere", "me"))
+        asyncio.run(coordinator_for_triggers("genesys_default", "elsewhere"))
 
 
 @pytest.mark.parametrize("conn_type", ["mongo", "http"])
@@ -354,6 +354,15 @@ def test_a_trigger_does_not_sleep_for_its_turn(rig: Callable[..., Rig]) -> None:
     assert platform.asked_for() == {"token": 1, "volume": 1}
 
 
+def test_the_waits_of_a_triggerer_share_connections_and_turns(rig: Callable[..., Rig]) -> None:
+    rig()
+    one, other = coordinator_for_this_loop(), coordinator_for_this_loop()
+    assert one.api._client._session is other.api._client._session
+    assert one.ledger._engine is other.ledger._engine
+    assert one.turns is other.turns
+    assert _wired().api._client._session is not _wired().api._client._session
+
+
 def _credential(request: Any) -> str:
     """The access key id that a request is signed with."""
     authorization = request.headers["Authorization"]
@@ -362,7 +371,7 @@ def _credential(request: Any) -> str:
 
 
 def coordinator_for_this_loop() -> Any:
-    return asyncio.run(coordinator_for_trigger("genesys_default", "genesys_ledger", "me"))
+    return asyncio.run(coordinator_for_triggers("genesys_default", "genesys_ledger"))
 
 
 def _wired(genesys_conn_id: str = "genesys_default", ledger_conn_id: str = "genesys_ledger", **arguments: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ class _Bearer(requests.auth.AuthBase):
 _Kind = type[dict[Any, Any] | list[Any] | None]
 """What an answer's JSON is; none at all is of no interest."""
 
+_sessions: dict[tuple[str, int], requests.Session] = {}
 _tokens: dict[str, _Token] = {}
 _login = threading.Lock()
 
@@ -77,6 +79,7 @@ class GenesysClient:
     :param before_request: called before every request, for the organisation's rate budget.
     :param on_token: told of every new token, so that logs can mask it.
     :param sleep: waits between tries.
+    :param session: whose connections are used; one's own without.
     """
 
     def __init__(
@@ -87,11 +90,12 @@ class GenesysClient:
         before_request: Callable[[], None] = lambda: None,
         on_token: Callable[[str], None] = lambda token: None,
         sleep: Callable[[float], None] = time.sleep,
+        session: requests.Session | None = None,
     ) -> None:
         self.settings = settings
         self._before_request = before_request
         self._on_token = on_token
-        self._session = requests.Session()
+        self._session = session or requests.Session()
         # Given with each request, since the environment's REQUESTS_CA_BUNDLE and HTTPS_PROXY win over a session's.
         self._transport: dict[str, Any] = {
             "timeout": (min(10.0, settings.timeout), settings.timeout),
@@ -221,6 +225,11 @@ class GenesysClient:
             ) from None
         self._on_token(token)
         return _Token(token, time.time() + life - min(120.0, life / 10))
+
+
+def shared_session(settings: ClientSettings) -> requests.Session:
+    """The session of this process for a client: thousands of waits have a few connections between them."""
+    return _sessions.setdefault((_token_key(settings), os.getpid()), requests.Session())
 
 
 def _token_key(settings: ClientSettings) -> str:

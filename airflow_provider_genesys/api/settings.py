@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from airflow_provider_genesys.api.client import GenesysClient
@@ -18,11 +17,15 @@ SETTINGS = Call("GET", "/api/v2/recording/settings", "Recording > Settings > Vie
 DEFAULT_MINUTES = 60
 
 
-@dataclass(frozen=True)
+@dataclass
 class RecordingSettings:
-    """Asked once, when they are needed first."""
+    """Asked once, when they are needed first.
+
+    Not by a ``cached_property``: until Python 3.12 that has one lock for all objects, and a request may take its time.
+    """
 
     client: GenesysClient
+    _answer: dict[str, Any] | None = None
 
     @property
     def batch_url_seconds(self) -> float:
@@ -35,11 +38,12 @@ class RecordingSettings:
         return self._seconds("recordingPlaybackUrlTtl")
 
     def _seconds(self, name: str) -> float:
+        if self._answer is None:
+            self._answer = self._asked()
         minutes = self._answer.get(name)
         return 60.0 * (minutes if isinstance(minutes, int) and minutes > 0 else DEFAULT_MINUTES)
 
-    @cached_property
-    def _answer(self) -> dict[str, Any]:
+    def _asked(self) -> dict[str, Any]:
         try:
             return self.client.call(SETTINGS)
         except ApiRefused as refused:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from airflow.models.connection import Connection as StoredConnection
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from airflow_provider_genesys.export.ports import Ledger
 
 
-def ledger_of(conn_id: str) -> Ledger:
+def ledger_of(conn_id: str, tell: Callable[[str], None] = note) -> Ledger:
     """The ledger that tasks use.
 
+    :param tell: is told which ledger that is, where its connection does not say so.
     :raises InvalidInput: where there is none. A look inside makes no SQLite file: it would be another ledger's.
     """
     found = _stored(conn_id)
@@ -30,17 +32,18 @@ def ledger_of(conn_id: str) -> Ledger:
     file = default_ledger_file()
     if conn_id != DEFAULT_LEDGER or not file.exists():
         raise InvalidInput(_undefined(conn_id) + (f"; nor is there a ledger at {file}" * (conn_id == DEFAULT_LEDGER)))
-    note(f"The connection {conn_id!r} is not defined: this is the ledger at {file}")
+    tell(f"The connection {conn_id!r} is not defined: this is the ledger at {file}")
     return ledger(conn_id, _none)
 
 
-def known_ledger_of(conn_id: str) -> Ledger | None:
+def known_ledger_of(conn_id: str, tell: Callable[[str], None] = note) -> Ledger | None:
     """The ledger that tasks use; None where the default one is not there yet.
 
+    :param tell: as of :func:`ledger_of`.
     :raises InvalidInput: for another one that is not defined.
     """
     is_new = conn_id == DEFAULT_LEDGER and _stored(conn_id) is None and not default_ledger_file().exists()
-    return None if is_new else ledger_of(conn_id)
+    return None if is_new else ledger_of(conn_id, tell)
 
 
 def hook_of(conn_id: str) -> GenesysHook:

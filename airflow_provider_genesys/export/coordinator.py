@@ -26,6 +26,7 @@ from airflow_provider_genesys.export.errors import (
 from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB, Following, Progress
 from airflow_provider_genesys.export.forecast import Forecast, forecast
 from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.lookup import Lookup
 from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     AUDIO,
@@ -43,6 +44,7 @@ from airflow_provider_genesys.export.recheck import Found, Rechecking, concluded
 from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
+from airflow_provider_genesys.export.turns import Turns
 from airflow_provider_genesys.export.volumes import Volumes
 from airflow_provider_genesys.export.windows import Windows, first_passing, refuse_canceled, soonest
 
@@ -96,6 +98,7 @@ class Coordinator:
     :param owner: names the orchestrator in the ledger: the same for all tasks and tries of one window in a DAG run.
     :param archive: None for steps that do without one.
     :param meter: takes in what the steps come to.
+    :param turns: what the waits of this process share that follow jobs of this organisation; one's own without.
     """
 
     organisation: Organisation
@@ -107,6 +110,7 @@ class Coordinator:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     meter: Meter = field(default_factory=Meter)
+    turns: Turns = field(default_factory=Turns)
 
     def request(
         self,
@@ -211,7 +215,8 @@ class Coordinator:
 
         :param ahead: seconds for which a poll may be reserved ahead; for callers that go on with this coordinator.
         """
-        return self._following.step(self._entries(job_ids), ahead)
+        entries = self._lookup.entries_of(str(self.organisation), job_ids, to_renew=True)
+        return self._following.step(entries, ahead)
 
     def give_up(self, job_ids: list[str]) -> None:
         """Wait no more for jobs: those of them that nobody has started by now are discarded."""
@@ -255,7 +260,7 @@ class Coordinator:
         pending: list[str] = []
         held: list[Held] = []
         errors: list[ExportError] = []
-        for window in self._submission.windows_by(self._entries(job_ids)):
+        for window in self._lookup.windows_by(self._entries(job_ids)):
             try:
                 outcome = self._windows.retrieve(window)
             except LeaseLost as error:
@@ -299,9 +304,7 @@ class Coordinator:
         archive = self._the_archive
         if index and not archive.can_index:
             raise InvalidInput("index needs pyarrow: install airflow-provider-genesys[parquet] where the task runs")
-        found = [
-            entry for window in windows for entry in self._submission.windows_of(replace(selection, window=window))
-        ]
+        found = [entry for window in windows for entry in self._lookup.windows_of(replace(selection, window=window))]
         entries = sorted(found, key=lambda one: one.request.window)
         balances = tuple(self._balance(entry) for entry in entries)
         rechecks = concluded(archive.report(selection.window), recheck, sum(one.archived for one in balances))
@@ -326,7 +329,7 @@ class Coordinator:
     def _balance(self, entry: Entry) -> WindowBalance:
         """What a window comes to, with all that has been delivered of it by now."""
         fault = self._windows.catch_up(entry) if self.api.delivers else ""
-        balanced = balance(entry, self._submission.jobs_of(entry), self._the_archive)
+        balanced = balance(entry, self._lookup.jobs_of(entry), self._the_archive)
         return replace(balanced, errors=(*balanced.errors, fault)) if fault else balanced
 
     @cached_property
@@ -341,7 +344,7 @@ class Coordinator:
 
     def _archive_empty(self, request: ExportRequest) -> None:
         """What still has neither a job nor parts after its submission holds no recording."""
-        for entry in self._submission.windows_of(request):
+        for entry in self._lookup.windows_of(request):
             held = self._leases.hold(entry.request) if entry.current is None and not entry.parts else entry
             if held.lease is not None:
                 with self._retrieval.begun(held, ()) as archiving:
@@ -370,7 +373,7 @@ class Coordinator:
                 return None  # what began the parent afresh died before it came to its children
             found = [self._archived(child, known) for child, known in children]
             return None if None in found else [job_id for job_ids in found for job_id in job_ids or ()]
-        by = self._submission.jobs_of(entry) if entry else []
+        by = self._lookup.jobs_of(entry) if entry else []
         receipt = self._retrieval.proof(request, entry, by)
         if receipt is None:
             return None
@@ -389,7 +392,7 @@ class Coordinator:
             self._retrieval.remember(entry, len(receipt), [one for one in by if one.request.conversations])
 
     def _entries(self, job_ids: Iterable[str]) -> list[Entry]:
-        return self._submission.entries_of(str(self.organisation), job_ids)
+        return self._lookup.entries_of(str(self.organisation), job_ids)
 
     def _await_poll_budget(self) -> None:
         reserved = self.ledger.reserve(
@@ -411,6 +414,10 @@ class Coordinator:
         return Leases(self.ledger, self.owner, self.pace.lease_seconds)
 
     @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.ledger, self._leases)
+
+    @cached_property
     def _submission(self) -> Submission:
         return Submission(self.api, self.ledger, self._leases, self.sleep, self.meter)
 
@@ -426,6 +433,7 @@ class Coordinator:
             pace.max_poll_interval,
             pace.max_recordings_per_job,
             self.meter,
+            self.turns,
         )
 
     @cached_property
@@ -443,14 +451,16 @@ class Coordinator:
 
     @cached_property
     def _rechecking(self) -> Rechecking:
-        return Rechecking(self.api, self.ledger, self._the_archive, self._leases, self._submission, self._retrieval)
+        return Rechecking(self.api, self.ledger, self._the_archive, self._leases, self._lookup, self._retrieval)
 
     def _windows_of_day(self, day: ExportRequest, limit: int) -> list[ExportRequest]:
         return self._rechecking.windows(day, self.ledger.plan(_plan_key(day, limit)))
 
     @cached_property
     def _windows(self) -> Windows:
-        return Windows(self._leases, self._submission, self._following, self._retrieval, self._await_poll_budget)
+        return Windows(
+            self._leases, self._submission, self._lookup, self._following, self._retrieval, self._await_poll_budget
+        )
 
 
 def _plan_key(day: ExportRequest, limit: int) -> str:

@@ -7,6 +7,7 @@ course of the export itself, with calls that are spread evenly and jobs that tak
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -92,38 +93,6 @@ class Assumptions:
 
 
 @dataclass(frozen=True)
-class Costs:
-    """What an export by one of the APIs asks of the platform.
-
-    :param lot: recordings, or conversations, of one job; None where a job takes a whole window.
-    :param submission: of a job.
-    :param start: of a job that is told to begin once it has counted.
-    :param poll: of one poll; None: one for each conversation of the job.
-    :param search: the requests by which a window's conversations, so many, are looked for.
-    :param day: of a day's planning, beside its volumes.
-    :param window: of a window, beside its jobs.
-    :param jobs_at_a_time: that an organisation may have under way; None where there is no bound.
-    """
-
-    lot: int | None = None
-    submission: int = 1
-    start: int = 0
-    poll: int | None = 1
-    search: Callable[[int], int] = lambda conversations: 0
-    day: int = 0
-    window: int = 0
-    jobs_at_a_time: int | None = None
-
-    def of_poll(self, recordings: int) -> int:
-        """The requests of one poll of a job of a size."""
-        return max(1, recordings) if self.poll is None else self.poll
-
-    def of_window(self, recordings: int) -> int:
-        """The requests of a window of a size beside those of its jobs."""
-        return self.window + self.search(recordings)
-
-
-@dataclass(frozen=True)
 class Window:
     """A window that a day is likely to be cut into."""
 
@@ -141,11 +110,44 @@ class Window:
 class Day:
     """A day as it is likely to be planned.
 
+    :param day: the whole of it.
     :param volumes: how often planning asks for a volume.
     """
 
+    day: Window
     windows: tuple[Window, ...]
     volumes: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What an export by one of the APIs asks of the platform: requests.
+
+    :param lot: recordings, or conversations, of one job; None where a job takes a whole window.
+    :param submission: of a job.
+    :param start: of a job that is told to begin once a poll finds that it has counted; 0 where it begins by itself.
+        What it takes counts from there.
+    :param poll: of one poll; None: one for each conversation of the job.
+    :param retrieval: of a completed job, beside the poll that gives its URLs.
+    :param planning: of a day.
+    :param window: of a window of a day, beside those of its jobs.
+    :param jobs_at_a_time: that an organisation may have under way; None where there is no bound.
+    :param waiting: of a window for whose job there is no room, each time that it looks.
+    """
+
+    lot: int | None = None
+    submission: int = 1
+    start: int = 0
+    poll: int | None = 1
+    retrieval: int = 0
+    planning: Callable[[Day], int] = lambda day: day.volumes
+    window: Callable[[Day, Window], int] = lambda day, window: 0
+    jobs_at_a_time: int | None = None
+    waiting: int = 0
+
+    def of_poll(self, recordings: int) -> int:
+        """The requests of one poll of a job of a size."""
+        return max(1, recordings) if self.poll is None else self.poll
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ def cut(day: ExportWindow, recordings: int, limit: int, busy_hours: float) -> Da
         return _share(day, window, recordings, busy_hours)
 
     windows = cut_day(day, volume, limit)
-    return Day(tuple(Window(each, _share(day, each, recordings, busy_hours)) for each in windows), asked)
+    parts = tuple(Window(each, _share(day, each, recordings, busy_hours)) for each in windows)
+    return Day(Window(day, recordings), parts, asked)
 
 
 def _share(day: ExportWindow, window: ExportWindow, recordings: int, busy_hours: float) -> int:
@@ -240,9 +243,10 @@ class _Budget:
 class _Job:
     run: int
     recordings: int
-    ends_at: float
+    seconds: float
     attempt: Attempt
     usual: tuple[float, ...]
+    ends_at: float | None
 
 
 @dataclass
@@ -258,7 +262,7 @@ class _Course:
     polls: int = 0
     ended: float = 0.0
     _events: list[tuple[float, int, _Job, bool]] = field(default_factory=list)
-    _waiting: deque[tuple[int, int]] = field(default_factory=deque)
+    _waiting: deque[tuple[int, int, float]] = field(default_factory=deque)
     _open: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -282,27 +286,29 @@ class _Course:
         """Plan the next day that has windows, and submit its jobs."""
         for day in self.planned:
             run = next(self._numbers)
-            beside = sum(self.costs.of_window(window.recordings) for window in day.windows)
-            at = self._ask(day.volumes + self.costs.day + beside, at)
+            beside = sum(self.costs.window(day, window) for window in day.windows)
+            at = self._ask(self.costs.planning(day) + beside, at)
             sizes = [size for window in day.windows for size in window.jobs(self.costs.lot)]
             if sizes:
                 self._open[run] = len(sizes)
-                self._waiting += [(run, size) for size in sizes]
+                self._waiting += [(run, size, at) for size in sizes]
                 self._submit(at)
                 return
 
     def _submit(self, at: float) -> None:
-        """Make what jobs there is room for."""
+        """Make what jobs there is room for. Who has to wait for that looks again now and then, and finds it so."""
         most = self.costs.jobs_at_a_time
         while self._waiting and (most is None or self._under_way < most):
-            run, size = self._waiting.popleft()
-            at = self._ask(self.costs.submission, at)
+            run, size, since = self._waiting.popleft()
+            looks = 0 if most is None else math.ceil((at - since) / self.limits.max_poll_interval)
+            found = max(at, since + looks * self.limits.max_poll_interval)
+            at = self._ask(self.costs.submission + looks * self.costs.waiting, found)
             self.jobs += 1
             self._under_way += 1
             seconds = self.assumptions.job_seconds(size)
             attempt = Attempt(0, 0, AttemptStatus.SUBMITTED, f"estimate-{self.jobs}", submitted_at=at)
             usual = durations_of_size(self._history, size)
-            self._due(_Job(run, size, at + seconds, attempt, usual))
+            self._due(_Job(run, size, seconds, attempt, usual, None if self.costs.start else at + seconds))
 
     def _due(self, job: _Job) -> None:
         due = next_poll_at(job.attempt, self.limits.poll_interval, self.limits.max_poll_interval, job.usual)
@@ -314,17 +320,19 @@ class _Course:
     def _poll(self, job: _Job, at: float) -> None:
         at = self._ask(self.costs.of_poll(job.recordings), at)
         self.polls += 1
-        if at < job.ends_at:
-            job.attempt = replace(job.attempt, polls=job.attempt.polls + 1, polled_at=at)
-            self._due(job)
-        else:
+        if job.ends_at is not None and job.ends_at <= at:
             self._retrieve(job, at)
+            return
+        job.attempt = replace(job.attempt, polls=job.attempt.polls + 1, polled_at=at)
+        if job.ends_at is None:
+            job.ends_at = self._ask(self.costs.start, at) + job.seconds
+        self._due(job)
 
     def _retrieve(self, job: _Job, at: float) -> None:
         """Ask for its URLs afresh, one poll more."""
         self._under_way -= 1
         self._history.append((job.recordings, estimated_duration(job.attempt, at)))
-        at = self._ask(self.costs.start + self.costs.of_poll(job.recordings), self._polling.slot(at))
+        at = self._ask(self.costs.retrieval + self.costs.of_poll(job.recordings), self._polling.slot(at))
         self.polls += 1
         self.ended = max(self.ended, at)
         self._open[job.run] -= 1

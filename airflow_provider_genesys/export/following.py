@@ -24,6 +24,7 @@ from airflow_provider_genesys.export.model import (
 from airflow_provider_genesys.export.planning import quarters
 from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, likelihood, next_poll_at
 from airflow_provider_genesys.export.ports import ExportApi, Ledger
+from airflow_provider_genesys.export.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Following:
     :param poll_interval: seconds before a job's first poll, and the least between two.
     :param max_poll_interval: the most seconds between two polls of a job.
     :param max_recordings_per_job: a job that is ready and found more is not started: its window is split.
+    :param turns: shared by those who wait in this process for jobs of the same organisation.
     """
 
     api: ExportApi
@@ -88,6 +90,7 @@ class Following:
     max_poll_interval: float
     max_recordings_per_job: int = MAX_RECORDINGS_PER_JOB
     meter: Meter = field(default_factory=Meter)
+    turns: Turns = field(default_factory=Turns)
     _slots: dict[str, float] = field(default_factory=dict)
     _usual: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -138,7 +141,7 @@ class Following:
             return self._later(entry)
         if entry.current != attempt:
             return Progress(Wait.RUNNING)
-        now, usual = self.ledger.now(), self._usual_durations(entry, attempt)
+        now, usual = entry.lease.renewed_at, self._usual_durations(entry, attempt)
         due = next_poll_at(attempt, self.poll_interval, self.max_poll_interval, usual)
         if due > now:
             return self._in_a_while(due - now)
@@ -183,27 +186,35 @@ class Following:
         return entry
 
     def _turn(self, entry: Entry, attempt: Attempt, now: float, within: float) -> Progress | None:
-        """None where the job may be polled now; else when to come back.
-
-        Whoever finds everything taken comes back while what is reserved still lasts: not a poll goes unused, and they
-        don't come all together.
-        """
+        """None where the job may be polled now; else when to come back."""
         job_id = str(attempt.job_id)
         slot = self._slots.pop(job_id, 0.0)
         if now > slot + _PUNCTUAL:
             if slot:
                 logger.info("Job %s came %.1f s too late for its poll", job_id, now - slot)
-            reserved = self.ledger.reserve(
-                str(entry.request.organisation), "polls", self.polls_per_minute, within=within
+            reserved = self.turns.reserve(
+                self.ledger, str(entry.request.organisation), self.polls_per_minute, now=now, within=within
             )
             self.meter.gauge(Figure.POLLS_LEFT, reserved.left)
             if not reserved.granted:
-                return self._in_a_while(max(reserved.wait - within + random.uniform(0.0, within), 0.1))  # noqa: S311
+                return self._in_a_while(self._queued(now, reserved.wait - within, within))
             slot = now + reserved.wait
         if slot <= now:
             return None
         self._slots[job_id] = slot
         return replace(self._in_a_while(slot - now), reserved=True)
+
+    def _queued(self, now: float, earliest: float, within: float) -> float:
+        """When to try again for a poll where everything is taken: seconds, not the same for all.
+
+        While what is reserved still lasts, so that not a poll goes unused; in a crowd that comes by often enough
+        together, each hardly more often than their lease needs.
+        """
+        latest = earliest + within
+        if self.turns.is_crowded(self.polls_per_minute, now):
+            latest = max(earliest, self.leases.seconds / 3)
+            earliest = max(earliest, 0.75 * latest)
+        return max(random.uniform(earliest, latest), 0.1)  # noqa: S311 (jitter, no secret)
 
     def _in_a_while(self, seconds: float) -> Progress:
         """Look in often enough to keep the lease."""

@@ -27,6 +27,9 @@ from airflow_provider_genesys.export.model import (
 from airflow_provider_genesys.export.ports import Ledger, Submitter
 from airflow_provider_genesys.export.submission import Submission
 
+OWN = "own/"
+"""What the media format of an export of somebody's own begins with."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MOMENT = 30.0
 """Seconds in which an end is written down; far more than it takes."""
@@ -47,7 +50,7 @@ def request_of(organisation: Organisation, what: Mapping[str, Any]) -> ExportReq
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidInput(f"an export's name is letters, digits, '.', '_' and '-': 'export' can't be {name!r}")
     filters = {key: value for key, value in what.items() if key not in ("export", "start", "end")}
-    request = ExportRequest(organisation, ExportWindow.parse(what), f"own/{name}", filters)
+    request = ExportRequest(organisation, ExportWindow.parse(what), f"{OWN}{name}", filters)
     try:
         _ = request.key
     except (TypeError, ValueError) as error:

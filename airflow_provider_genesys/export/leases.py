@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
-from airflow_provider_genesys.export.model import Entry, ExportRequest, Lease
+from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportRequest, Lease
 from airflow_provider_genesys.export.ports import Ledger
 
 
@@ -28,7 +28,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Leases:
-    """The leases of one owner.
+    """The leases of one owner, and what the ledger says of the entries that are held: nobody else writes them.
 
     :param owner: names the orchestrator: the same for all tasks and tries of one window in one DAG run.
     :param seconds: how long a lease lasts without renewal.
@@ -38,6 +38,7 @@ class Leases:
     owner: str
     seconds: float
     _held: dict[str, Lease] = field(default_factory=dict)
+    _known: dict[str, Entry] = field(default_factory=dict)
     _lost: set[str] = field(default_factory=set)
 
     def hold(self, request: ExportRequest) -> Entry:
@@ -55,9 +56,18 @@ class Leases:
                 return entry
         entry = self.ledger.acquire(request, self.owner, self.seconds)
         if entry.lease is not None:
-            self._held[key] = entry.lease
+            self._remember(entry, entry.lease)
             self._lost.discard(key)
         return entry
+
+    @property
+    def running(self) -> dict[str, Entry]:
+        """The entries that are held and have a job under way, by its id: as they were when they were last renewed."""
+        return {
+            entry.current.job_id: entry
+            for entry in self._known.values()
+            if entry.current and entry.current.job_id and entry.current.status is AttemptStatus.SUBMITTED
+        }
 
     def save(self, entry: Entry, *, exclusive: bool = False) -> Entry:
         """Write an entry that is held.
@@ -73,13 +83,14 @@ class Leases:
             self._forget(key)
             raise
         if saved.lease is not None:
-            self._held[key] = saved.lease
+            self._remember(saved, saved.lease)
         return saved
 
     def release(self, entry: Entry) -> None:
         """Give the request's lease back, if it is held here."""
         lease = self._held.pop(entry.request.key, None)
         if lease is not None:
+            self._known.pop(lease.key)
             self.ledger.release(lease)
 
     def held_elsewhere(self, entry: Entry) -> Held:
@@ -99,17 +110,22 @@ class Leases:
             keeper.stop()
 
     def _renewed(self, request: ExportRequest) -> Entry:
+        """One call, since a renewal that succeeds says that nobody has written the entry in between."""
         key = request.key
         try:
-            lease = self._held[key] = self.ledger.renew(self._held[key])
+            lease = self.ledger.renew(self._held[key])
         except LeaseLost:
             self._forget(key)
             return self.hold(request)
-        entry = self.ledger.entry(key)
-        return replace(entry or Entry(request), lease=lease)
+        return self._remember(replace(self._known[key], lease=lease, held_until=lease.until), lease)
+
+    def _remember(self, entry: Entry, lease: Lease) -> Entry:
+        self._held[lease.key], self._known[lease.key] = lease, entry
+        return entry
 
     def _forget(self, key: str) -> None:
         self._held.pop(key, None)
+        self._known.pop(key, None)
         self._lost.add(key)
 
 

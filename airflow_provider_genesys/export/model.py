@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NewType
 
 from airflow_provider_genesys.export.errors import InvalidInput
@@ -97,7 +98,7 @@ class ExportRequest:
     media: tuple[str, ...] = AUDIO
     conversations: tuple[str, ...] = field(default=(), repr=False)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""
         part = {"conversations": list(self.conversations)} if self.conversations else {}
@@ -289,6 +290,7 @@ class Lease:
     """The right to write for a request until ``until`` (epoch seconds of the ledger's clock).
 
     :param fence: rises by one with every acquisition; a write with an older fence is refused.
+    :param seconds: how long it lasts from its last renewal.
     """
 
     key: str
@@ -296,6 +298,11 @@ class Lease:
     fence: int
     until: float
     seconds: float
+
+    @property
+    def renewed_at(self) -> float:
+        """When it was acquired, or last renewed, epoch seconds of the ledger's clock."""
+        return self.until - self.seconds
 
 
 @dataclass(frozen=True)
@@ -339,6 +346,25 @@ class Entry:
         """The request as the newest attempt asks for it: a resubmission may be about some of its conversations."""
         some = self.current.conversations if self.current else ()
         return replace(self.request, conversations=some) if some else self.request
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a window stands, at a glance: an :class:`Entry` without its jobs.
+
+    :param request: for a whole window, never for a part of one.
+    :param destinations: as of an :class:`Entry`: a memory of where it was archived.
+    :param attempts: how many jobs of its own it has had.
+    :param error: why it failed.
+    :param checked_at: when what the platform has of it was last counted again, epoch seconds; None: never.
+    """
+
+    request: ExportRequest
+    state: RequestState
+    destinations: tuple[str, ...] = ()
+    attempts: int = 0
+    error: str = ""
+    checked_at: float | None = None
 
 
 SPAN = 60.0 + 2.0
@@ -435,6 +461,8 @@ def canonical_key(value: Mapping[str, Any]) -> str:
 
 def _utc(time: datetime) -> datetime:
     """A plain datetime of whole milliseconds: arithmetic on pendulum's loses a zone that isn't pendulum's own."""
+    if type(time) is datetime and time.tzinfo is UTC and time.microsecond % 1000 == 0:
+        return time  # as a ledger reads it, ten thousands at a time
     time = time.astimezone(UTC)
     whole = time.microsecond // 1000 * 1000
     return datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, whole, UTC)

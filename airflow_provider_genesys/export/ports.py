@@ -24,6 +24,7 @@ from airflow_provider_genesys.export.model import (
     Recording,
     RequestState,
     Reservation,
+    Standing,
     StoredObject,
     Version,
 )
@@ -222,6 +223,12 @@ class Ledger(Protocol):
     def entries(self, organisation: str | None = None, states: Collection[RequestState] = ()) -> Iterator[Entry]:
         """All entries by window, or those of an organisation, or in some states: for a look inside."""
 
+    def standings(self, since: float, until: float) -> Sequence[Standing]:
+        """Where the windows stand that start in ``[since, until)``, epoch seconds, by window: a cheap look at years.
+
+        Windows that :meth:`compact` removed are among them; one that was claimed and never saved is not.
+        """
+
     def break_lease(self, key: str) -> bool:
         """Take a request's lease from whoever holds it, who is fenced off by that.
 
@@ -229,7 +236,7 @@ class Ledger(Protocol):
         """
 
     def forget(self, key: str) -> bool:
-        """Remove a request with its attempts, unless a lease on it is live.
+        """Remove a request with its attempts and its standing, unless a lease on it is live.
 
         :return: whether it is gone.
         """
@@ -238,7 +245,8 @@ class Ledger(Protocol):
         """How many calls of a rate budget are reserved in the minute that began 60 seconds ago, or ahead."""
 
     def compact(self, before: float) -> int:
-        """Remove archived requests, and split ones, that were last written before a time; their history stays.
+        """Remove archived requests, and split ones, that were last written before a time; their history and their
+        standings stay.
 
         :param before: epoch seconds.
         :return: how many were removed. Those with a live lease stay.

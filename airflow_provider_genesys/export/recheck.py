@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_genesys.export.archiving import refuse_foreign
 from airflow_provider_genesys.export.errors import LeaseLost, NoReceipt
 from airflow_provider_genesys.export.leases import Leases
+from airflow_provider_genesys.export.lookup import Lookup
 from airflow_provider_genesys.export.model import (
     AttemptStatus,
     Entry,
@@ -28,7 +29,6 @@ from airflow_provider_genesys.export.model import (
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.statement import LACKING
-from airflow_provider_genesys.export.submission import Submission
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Rechecking:
     ledger: Ledger
     archive: Archive
     leases: Leases
-    submission: Submission
+    lookup: Lookup
     retrieval: Retrieval
 
     def day(self, day: ExportRequest, windows: Sequence[ExportRequest], run: str) -> Sequence[ExportWindow]:
@@ -143,7 +143,7 @@ class Rechecking:
         found = {
             entry.request.key: entry
             for window in (*(plan or ()), *history)
-            for entry in self.submission.windows_of(replace(day, window=window))
+            for entry in self.lookup.windows_of(replace(day, window=window))
         }
         return [
             entry.request
@@ -191,7 +191,7 @@ class Rechecking:
             self.leases.release(entry)
 
     def _held(self, entry: Entry) -> Found:
-        request, by = entry.request, self.submission.jobs_of(entry)
+        request, by = entry.request, self.lookup.jobs_of(entry)
         told = self._told(request)
         if told is None:
             return Found()
@@ -256,7 +256,7 @@ class Rechecking:
         """Write down that a window was looked at, and that it is archived where the ledger has forgotten that."""
         if entry.lease is None:
             return
-        checked, by = replace(entry, checked_at=self.ledger.now()), self.submission.jobs_of(entry)
+        checked, by = replace(entry, checked_at=self.ledger.now()), self.lookup.jobs_of(entry)
         try:
             proof = None
             if entry.state is not RequestState.ARCHIVED:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from airflow_provider_genesys.export.errors import (
     ExportFailed,
-    InvalidInput,
     LeaseLost,
     NoAccess,
     NotYet,
@@ -23,6 +23,7 @@ from airflow_provider_genesys.export.errors import (
     Refused,
 )
 from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.lookup import Lookup
 from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     MAX_RESUBMISSIONS,
@@ -66,6 +67,11 @@ class Submission:
     sleep: Callable[[float], None] = time.sleep
     meter: Meter = field(default_factory=Meter)
 
+    @cached_property
+    def lookup(self) -> Lookup:
+        """Who stands for what was asked for."""
+        return Lookup(self.ledger, self.leases)
+
     def ensure_job(self, request: ExportRequest, force_run: str = "") -> list[Entry] | Held:
         """The request's entry with a job that is under way or completed; several entries after a split.
 
@@ -78,7 +84,7 @@ class Submission:
             if entry.lease is None:
                 return self.leases.held_elsewhere(entry)
             entry = self._begun_afresh(entry, force_run)
-        children = self._children(entry)
+        children = self.lookup.heirs_of(entry)
         if children is not None:
             return self._ensure_jobs_of(children, force_run or entry.forced_by)
         self._refuse_failed(entry)
@@ -88,7 +94,7 @@ class Submission:
             return self.leases.held_elsewhere(entry)
         if _failed_without_a_word(entry) and not request.conversations and quarters(request.window):
             entry = self._split(entry)
-            return self._ensure_jobs_of(self._children(entry) or [], force_run or entry.forced_by)
+            return self._ensure_jobs_of(self.lookup.heirs_of(entry) or [], force_run or entry.forced_by)
         parts = self._parts(entry)
         if parts is not None:
             return self._ensure_jobs_of(parts, force_run or entry.forced_by)
@@ -142,72 +148,6 @@ class Submission:
         attempt = Attempt(0, entry.generation, AttemptStatus.EXPIRED, job_id, reason="restored from its receipt")
         self.leases.save(replace(_with(entry, attempt), state=RequestState.ARCHIVED, destinations=(destination,)))
         self.leases.release(entry)
-
-    def windows_of(self, request: ExportRequest) -> Iterator[Entry]:
-        """The entries of the windows that stand for a request now: its own, or those that it was split into."""
-        entry = self.ledger.entry(request.key) or Entry(request)
-        if not entry.children:
-            yield entry
-            return
-        for window in entry.children:
-            yield from self.windows_of(replace(request, window=window))
-
-    def jobs_of(self, window: Entry) -> list[Entry]:
-        """The entries whose jobs bring a window's recordings: its own, or those of its parts."""
-        return self._known_parts(window) or [window]
-
-    def windows_by(self, by: Iterable[Entry]) -> list[Entry]:
-        """The entries of the windows that these entries' jobs bring the recordings of, each once."""
-        found: dict[str, Entry] = {}
-        for entry in by:
-            whole = entry.request.whole
-            if whole.key not in found:
-                found[whole.key] = entry if entry.request == whole else self.ledger.entry(whole.key) or Entry(whole)
-        return list(found.values())
-
-    def entries_of(self, organisation: str, job_ids: Iterable[str]) -> list[Entry]:
-        """The entries that stand for these jobs now, each once.
-
-        :raises InvalidInput: for a job that the ledger doesn't know.
-        """
-        found: dict[str, Entry] = {}
-        wholes: dict[str, Entry | None] = {}
-        for job_id in job_ids:
-            entry = self.ledger.find(organisation, job_id)
-            if entry is None:
-                raise InvalidInput(
-                    f"job {job_id} of {organisation} is not in the ledger: it was submitted elsewhere, or with another "
-                    "'ledger_conn_id'. Clear the task that submits the window, and it is found or submitted again"
-                )
-            found.update({heir.request.key: heir for heir in self._heirs(entry, wholes)})
-        return list(found.values())
-
-    def _heirs(self, entry: Entry, wholes: dict[str, Entry | None]) -> list[Entry]:
-        """Who stands for an entry now. A part of a window that was cut anew since is followed by the new parts.
-
-        :param wholes: the windows of parts that were looked up before.
-        """
-        request = entry.request
-        if request.conversations:
-            key = request.whole.key
-            if key not in wholes:
-                wholes[key] = self.ledger.entry(key)
-            whole = wholes[key]
-            if whole is None or request.key in whole.parts:
-                return [entry]
-        return [job for window in self.windows_of(request.whole) for job in self.jobs_of(window)]
-
-    def _children(self, entry: Entry) -> list[ExportRequest] | None:
-        """The requests that stand for an entry's own, where it has given way to windows or parts."""
-        if entry.children:
-            return [replace(entry.request, window=window) for window in entry.children]
-        parts = self._known_parts(entry)
-        return None if parts is None else [part.request for part in parts]
-
-    def _known_parts(self, entry: Entry) -> list[Entry] | None:
-        """The entries of a window's parts; None where it has none, or where the ledger has forgotten one of them."""
-        parts = [self.ledger.entry(key) for key in entry.parts]
-        return [part for part in parts if part] if parts and None not in parts else None
 
     def _parts(self, entry: Entry) -> list[ExportRequest] | None:
         """Find out the parts of a held window whose API works in parts, and keep them.

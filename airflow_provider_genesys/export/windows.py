@@ -13,6 +13,7 @@ from airflow_provider_genesys.export.archiving import Archiving
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, LeaseLost, NotYet, Passing
 from airflow_provider_genesys.export.following import Following
 from airflow_provider_genesys.export.leases import Held, Leases
+from airflow_provider_genesys.export.lookup import Lookup
 from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportJob, JobStatus, Receipt, RequestState
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
@@ -32,6 +33,7 @@ class Windows:
 
     leases: Leases
     submission: Submission
+    lookup: Lookup
     following: Following
     retrieval: Retrieval
     await_poll: Callable[[], None]
@@ -43,7 +45,7 @@ class Windows:
         :raises LeaseLost: where another process took the window over.
         :raises ExportError: where recordings could not be had: ``Passing`` if a later try may have more luck.
         """
-        by = self.submission.jobs_of(window)
+        by = self.lookup.jobs_of(window)
         receipt = self.retrieval.proof(window.request, window, by)
         if receipt is not None and window.state is RequestState.ARCHIVED:
             return counts_of(receipt)
@@ -87,7 +89,7 @@ class Windows:
     def _held(self, window: Entry) -> list[Entry] | Held:
         """The entries whose jobs bring a held window's recordings, all of them held."""
         found: list[Entry] = []
-        for entry in self.submission.jobs_of(window):
+        for entry in self.lookup.jobs_of(window):
             entry = window if entry.request == window.request else self.leases.hold(entry.request)
             if entry.lease is None:
                 return self.leases.held_elsewhere(entry)

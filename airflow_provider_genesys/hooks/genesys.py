@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_genesys.api.batch import BatchApi
 from airflow_provider_genesys.api.bulk import BulkApi
-from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
+from airflow_provider_genesys.api.client import ClientSettings, GenesysClient, shared_session
 from airflow_provider_genesys.api.guide import GuideApi
 from airflow_provider_genesys.api.hosts import resolve_hosts
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput
@@ -153,17 +153,25 @@ class GenesysHook(BaseHook):
             )
         return integration_id
 
-    def get_conn(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> GenesysClient:
+    def get_conn(
+        self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None, shared: bool = False
+    ) -> GenesysClient:
         """A client of the organisation's API.
 
         :param tries: how often a request whose fault may pass is made in all.
         :param before_request: called before every request, for the rate budget.
+        :param shared: whether it uses the connections of all such clients of this process.
         """
-        return GenesysClient(self.settings, tries=tries, before_request=before_request, on_token=mask_secret)
+        session = shared_session(self.settings) if shared else None
+        return GenesysClient(
+            self.settings, tries=tries, before_request=before_request, on_token=mask_secret, session=session
+        )
 
-    def get_api(self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None) -> _Api:
-        """The export API that the connection's ``export_api`` names, for the coordinator."""
-        return _APIS[self.export_api](self.get_conn(tries=tries, before_request=before_request), self)
+    def get_api(
+        self, *, tries: int = 5, before_request: Callable[[], None] = lambda: None, shared: bool = False
+    ) -> _Api:
+        """The export API that the connection's ``export_api`` names, for the coordinator: see :meth:`get_conn`."""
+        return _APIS[self.export_api](self.get_conn(tries=tries, before_request=before_request, shared=shared), self)
 
     def costs(self, media_format: str, export_api: str = "") -> Costs:
         """What an export asks of the platform.

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_genesys.export.model import (
@@ -23,12 +24,33 @@ from airflow_provider_genesys.export.model import (
     ExportWindow,
     Organisation,
     RequestState,
+    Standing,
 )
 from airflow_provider_genesys.export.polling import DURATIONS_KEPT
 
 Document = Mapping[str, Any]
 
+NO_CONVERSATIONS = json.dumps(())
+"""The ``conversations`` of a request for a whole window; None in a document from before there was that field."""
+
 ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
+
+STANDING_FIELDS = (
+    "request_key",
+    "host",
+    "client_id",
+    "window_start",
+    "window_end",
+    "media_format",
+    "filters",
+    "media",
+    "state",
+    "destinations",
+    "attempts",
+    "error",
+    "checked_at",
+)
+"""The fields of a request's document that :func:`standings_of` reads; ``attempts`` is their number."""
 
 COMPACTED = (RequestState.ARCHIVED, RequestState.SPLIT)
 """The states of requests that nothing more is to be done for: their entries may be removed after a time."""
@@ -99,6 +121,30 @@ def entry_of(document: Document, attempts: Iterable[Attempt]) -> Entry:
     )
 
 
+def standings_of(documents: Iterable[Document]) -> list[Standing]:
+    """Standings by window.
+
+    :param documents: of requests for whole windows, with the number of their ``attempts``. Thousands of them ask for
+        the same but for the window, so that this much is read once.
+    """
+    return [
+        Standing(
+            request=ExportRequest(
+                *_asker_and_window(document),
+                document["media_format"],
+                _json(document["filters"]),
+                _json_texts(document.get("media")) or AUDIO,
+            ),
+            state=RequestState(document["state"]),
+            destinations=_json_texts(document["destinations"]),
+            attempts=document["attempts"],
+            error=document["error"],
+            checked_at=document.get("checked_at"),
+        )
+        for document in sorted(documents, key=_by_window)
+    ]
+
+
 def attempt_of(document: Document) -> Attempt:
     """Read what :func:`attempt_document` wrote; other fields of the document are passed over."""
     attempt = {name: document[name] for name in ATTEMPT_FIELDS if name != "conversations"}
@@ -118,9 +164,12 @@ def window_document(window: ExportWindow) -> dict[str, str]:
 
 def window_of(document: Document) -> ExportWindow:
     """Read what :func:`window_document` wrote."""
-    return ExportWindow(
-        datetime.fromisoformat(document["window_start"]), datetime.fromisoformat(document["window_end"])
-    )
+    return window_between(document["window_start"], document["window_end"])
+
+
+def window_between(start: str, end: str) -> ExportWindow:
+    """A window by the texts of its two times."""
+    return ExportWindow(datetime.fromisoformat(start), datetime.fromisoformat(end))
 
 
 def windows_text(windows: Sequence[ExportWindow]) -> str:
@@ -130,7 +179,7 @@ def windows_text(windows: Sequence[ExportWindow]) -> str:
 
 def windows_of(text: str) -> tuple[ExportWindow, ...]:
     """Read what :func:`windows_text` wrote."""
-    return tuple(_window(start, end) for start, end in json.loads(text))
+    return tuple(window_between(start, end) for start, end in json.loads(text))
 
 
 def with_duration(text: str, recordings: int, seconds: float) -> str:
@@ -173,5 +222,22 @@ def _texts(document: Document, name: str, default: tuple[str, ...] = ()) -> tupl
     return tuple(json.loads(text)) if text else default
 
 
-def _window(start: str, end: str) -> ExportWindow:
-    return ExportWindow(datetime.fromisoformat(start), datetime.fromisoformat(end))
+def _by_window(document: Document) -> tuple[str, str, str]:
+    return document["window_start"], document["window_end"], document["request_key"]
+
+
+def _asker_and_window(document: Document) -> tuple[Organisation, ExportWindow]:
+    return _organisation(document["host"], document["client_id"]), window_of(document)
+
+
+_organisation = lru_cache(maxsize=64)(Organisation)
+
+
+@lru_cache(maxsize=64)
+def _json(text: str) -> Any:
+    return json.loads(text)
+
+
+@lru_cache(maxsize=64)
+def _json_texts(text: str | None) -> tuple[str, ...]:
+    return tuple(json.loads(text)) if text else ()

@@ -37,6 +37,10 @@ def _to_version_4(connection: Connection) -> None:
     _add_columns(connection, schema.request, "checked_at")
 
 
+def _to_version_5(connection: Connection) -> None:
+    schema.standing.create(connection, checkfirst=True)
+
+
 def _add_columns(connection: Connection, table: Table, *names: str) -> None:
     known = {column["name"] for column in inspect(connection).get_columns(table.name)}
     for name in (name for name in names if name not in known):
@@ -44,7 +48,12 @@ def _add_columns(connection: Connection, table: Table, *names: str) -> None:
         connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2, 3: _to_version_3, 4: _to_version_4}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {
+    2: _to_version_2,
+    3: _to_version_3,
+    4: _to_version_4,
+    5: _to_version_5,
+}
 """The step to each version from the one before. A step may run again over what an interrupted run of it left:
 MySQL commits each of its statements by itself."""
 

@@ -25,10 +25,13 @@ from airflow_provider_genesys.export.model import (
     Lease,
     RequestState,
     Reservation,
+    Standing,
 )
 from airflow_provider_genesys.ledger.budget import SPAN, Budget
 from airflow_provider_genesys.ledger.documents import (
     COMPACTED,
+    NO_CONVERSATIONS,
+    STANDING_FIELDS,
     Document,
     attempt_document,
     attempt_of,
@@ -36,6 +39,7 @@ from airflow_provider_genesys.ledger.documents import (
     epoch_text,
     in_order,
     request_document,
+    standings_of,
     state_document,
     window_document,
     window_of,
@@ -57,6 +61,7 @@ from airflow_provider_genesys.ledger.holding import (
 from airflow_provider_genesys.ledger.repeat import SECONDS, repeatable
 
 REQUESTS, JOBS, PLANS, VOLUMES, DURATIONS, BUDGETS = "request", "job", "plan", "volume", "duration", "budget"
+STANDINGS = "standing"
 """The collections; there is one of volumes for each selection."""
 
 ANEW_SECONDS = 0.002
@@ -157,6 +162,7 @@ class OptimisticLedger:
                 "saved_at": now,
                 "attempts": [attempt_document(attempt) for attempt in _merged(before, entry.attempts)],
             }
+            self._note_standing(document, saved)
             return saved, replace(_entry(saved, now), lease=renewed)
 
         return self._change(REQUESTS, lease.key, write)
@@ -256,6 +262,11 @@ class OptimisticLedger:
         yield from sorted(entries, key=lambda entry: (entry.request.window, entry.request.key))
 
     @_repeatable
+    def standings(self, since: float, until: float) -> Sequence[Standing]:
+        found = self._texts.range(STANDINGS, epoch_text(since), epoch_text(until))
+        return standings_of(json.loads(standing.text or "") for standing in found)
+
+    @_repeatable
     def break_lease(self, key: str) -> bool:
         def take_away(known: Document | None, now: float) -> tuple[Document | None, bool]:
             document = _request(known)
@@ -267,7 +278,10 @@ class OptimisticLedger:
 
     @_repeatable
     def forget(self, key: str) -> bool:
-        return self._remove(key, lambda _document: True) or self.entry(key) is None
+        removed = self._remove(key, lambda _document: True)
+        if removed is not None:
+            self._texts.remove(STANDINGS, _standing_name(removed))
+        return removed is not None or self.entry(key) is None
 
     def compact(self, before: float) -> int:
         def is_due(document: Document) -> bool:
@@ -276,10 +290,13 @@ class OptimisticLedger:
 
         due = [document["request_key"] for document, now in self._requests() if is_due(document)]
         remove = _repeatable(self._remove)
-        return sum(remove(key, is_due) for key in due)
+        return sum(remove(key, is_due) is not None for key in due)
 
-    def _remove(self, key: str, is_due: Callable[[Document], bool]) -> bool:
-        """Leave nothing of a request but its fence, if it is due and nobody holds it."""
+    def _remove(self, key: str, is_due: Callable[[Document], bool]) -> Document | None:
+        """Leave nothing of a request but its fence and its standing, if it is due and nobody holds it.
+
+        :return: what was removed.
+        """
 
         def forget(known: Document | None, now: float) -> tuple[Document | None, Document | None]:
             document = _request(known)
@@ -289,12 +306,12 @@ class OptimisticLedger:
 
         removed = self._change(REQUESTS, key, forget)
         if removed is None:
-            return False
+            return None
         organisation = f"{removed['client_id']}@{removed['host']}"
         for attempt in _attempts(removed):
             if attempt.job_id is not None:
                 self._texts.remove(JOBS, f"{organisation} {attempt.job_id}")
-        return True
+        return removed
 
     def _note_jobs(self, entry: Entry, before: Collection[Attempt]) -> None:
         """Write down to which request each new job belongs."""
@@ -304,6 +321,15 @@ class OptimisticLedger:
             if attempt.job_id not in known:
                 name = f"{entry.request.organisation} {attempt.job_id}"
                 self._change(JOBS, name, lambda _known, _now: (way_back, None))
+
+    def _note_standing(self, before: Document, after: Document) -> None:
+        """Write down where a window stands, if that is new. First, as the jobs: who dies in between is followed by one
+        who holds the window and writes the same, or better."""
+        standing = _standing(after)
+        if before["saved_at"] is not None and _standing(before) == standing:
+            return
+        if after.get("conversations") in (None, NO_CONVERSATIONS):
+            self._change(STANDINGS, _standing_name(after), lambda _known, _now: (standing, None))
 
     def _requests(self) -> Iterator[tuple[Document, float]]:
         for found in _repeatable(lambda: list(self._texts.range(REQUESTS)))():
@@ -341,6 +367,18 @@ def _document(found: Found) -> dict[str, Any] | None:
 def _request(document: Document | None) -> Document | None:
     """The document of a request; None for one that was forgotten."""
     return document if document and "state" in document else None
+
+
+def _standing(document: Document) -> Document:
+    """What :func:`~airflow_provider_genesys.ledger.documents.standings_of` reads of a request."""
+    return {
+        **{name: document.get(name) for name in STANDING_FIELDS if name != "attempts"},
+        "attempts": len(document["attempts"]),
+    }
+
+
+def _standing_name(document: Document) -> str:
+    return f"{document['window_start']} {document['window_end']} {document['request_key']}"
 
 
 def _entry(document: Document, now: float) -> Entry:

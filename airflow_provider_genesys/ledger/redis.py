@@ -29,7 +29,7 @@ from airflow_provider_genesys.ledger.optimistic import Away, Found, OptimisticLe
 logger = logging.getLogger(__name__)
 
 PREFIX = "genesys:"
-PAGE = 200
+PAGE = 500
 
 SESSION: dict[str, Any] = {
     "socket_connect_timeout": 10,
@@ -62,6 +62,19 @@ if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'text', ARGV[3])
 redis.call('ZADD', KEYS[2], 0, ARGV[4])
 return 1
+"""
+
+# A page is one answer of a few values, since a client parses tens of thousands of them for seconds. A text is JSON: one
+# line. The names of its keys are not declared, which only a cluster would want.
+RANGE = """
+local names = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
+local lines = {}
+for _, name in ipairs(names) do
+  local found = redis.call('HMGET', ARGV[4] .. name, 'version', 'text')
+  if found[2] then lines[#lines + 1] = found[1] .. ' ' .. found[2] end
+end
+local time = redis.call('TIME')
+return {time[1], time[2], names[#names] or '', table.concat(lines, '\\n')}
 """
 
 REMOVE = """
@@ -110,24 +123,18 @@ class RedisTexts:
 
     def range(self, collection: str, since: str = "", until: str = "") -> Iterator[Found]:
         first, last = f"[{since}" if since else "-", f"({until}" if until else "+"
-        while names := self._page(collection, first, last):
-            with _told():
-                pipeline: Any = self._client.pipeline(transaction=False)
-                pipeline.time()
-                for name in names:
-                    pipeline.hmget(self._key(collection, name), ["text", "version"])
-                time, *found = pipeline.execute()
-            for text, version in found:
-                if text is not None:  # removed meanwhile
-                    yield Found(_str(text), _str(version) or "", _time(*time))
-            first = f"({names[-1]}"
+        while True:
+            keys = [self._names(collection)]
+            seconds, microseconds, name, lines = self._run(RANGE, keys, first, last, PAGE, self._key(collection, ""))
+            if not name:
+                return
+            now = _time(seconds, microseconds)
+            for line in filter(None, str(_str(lines)).split("\n")):
+                version, _, text = line.partition(" ")
+                yield Found(text, version, now)
+            first = f"({_str(name)}"
 
-    def _page(self, collection: str, first: str, last: str) -> list[str]:
-        with _told():
-            names: Any = self._client.zrangebylex(self._names(collection), first, last, start=0, num=PAGE)
-            return [str(_str(name)) for name in names]
-
-    def _run(self, script: str, keys: list[str], *arguments: str) -> Any:
+    def _run(self, script: str, keys: list[str], *arguments: str | int) -> Any:
         with _told():
             self._check_once()
             return self._client.eval(script, len(keys), *keys, *arguments)

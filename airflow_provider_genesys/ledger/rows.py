@@ -7,15 +7,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Table, and_, delete, insert, select, tuple_, update
+from sqlalchemy import Table, and_, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Select
 
 from airflow_provider_genesys.export.model import Attempt, Entry, Lease, RequestState
 from airflow_provider_genesys.ledger import schema
 from airflow_provider_genesys.ledger.documents import (
+    NO_CONVERSATIONS,
+    STANDING_FIELDS,
     Document,
     attempt_document,
     attempt_of,
@@ -106,16 +109,59 @@ def save_attempts(connection: Connection, entry: Entry) -> Collection[Attempt]:
 
 
 def remove(connection: Connection, fences: Mapping[str, int]) -> None:
-    """Remove locked requests with their attempts; their fences stay.
+    """Remove locked requests with their attempts and standings; their fences stay.
 
     :param fences: by request key.
     """
-    for table in (schema.fence, schema.attempt, schema.request):
+    for table in (schema.fence, schema.standing, schema.attempt, schema.request):
         connection.execute(delete(table).where(table.c.request_key.in_(fences)))
     if fences:
         connection.execute(
             insert(schema.fence), [{"request_key": key, "fence": fence} for key, fence in fences.items()]
         )
+
+
+def compact(connection: Connection, fences: Mapping[str, int]) -> None:
+    """Remove locked requests with their attempts; fences and standings stay.
+
+    :param fences: by request key.
+    """
+    kept = standings(connection, schema.request.c.request_key.in_(fences))
+    remove(connection, fences)
+    if kept:
+        connection.execute(insert(schema.standing), kept)
+
+
+def standings(connection: Connection, which: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """The standings of saved requests for whole windows, in no order.
+
+    :param which: a condition for ``genesys_request``.
+    """
+    request, attempt = schema.request, schema.attempt
+    attempts = select(func.count()).where(attempt.c.request_key == request.c.request_key).scalar_subquery()
+    columns = [attempts.label(name) if name == "attempts" else request.c[name] for name in STANDING_FIELDS]
+    is_whole = or_(request.c.conversations.is_(None), request.c.conversations == NO_CONVERSATIONS)
+    return _documents(connection, select(*columns).where(which, is_whole, request.c.saved_at.is_not(None)))
+
+
+def standings_between(connection: Connection, since: str, until: str) -> list[dict[str, Any]]:
+    """The standings of windows that start in ``[since, until)``, in no order, compacted ones included."""
+    compacted, request = schema.standing, schema.request
+    before = _documents(connection, select(compacted).where(_starts(compacted, since, until)))
+    # What came back since it was compacted stands as it does now.
+    by_key = {each["request_key"]: each for each in (*before, *standings(connection, _starts(request, since, until)))}
+    return list(by_key.values())
+
+
+def _documents(connection: Connection, statement: Select[Any]) -> list[dict[str, Any]]:
+    """Rows as documents; thousands at a time, so that their names are asked for once."""
+    found = connection.execute(statement)
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _starts(table: Table, since: str, until: str) -> ColumnElement[bool]:
+    return and_(table.c.window_start >= since, table.c.window_start < until)
 
 
 def last_fence(connection: Connection, key: str) -> int:

@@ -81,6 +81,25 @@ attempt = _table(
     Index("genesys_attempt_job", "organisation", "job_id"),
 )
 
+standing = _table(
+    "genesys_standing",
+    Column("request_key", HEX_DIGEST, primary_key=True),
+    Column("host", NAME, nullable=False),
+    Column("client_id", NAME, nullable=False),
+    Column("window_start", WINDOW_TIME, nullable=False),
+    Column("window_end", WINDOW_TIME, nullable=False),
+    Column("media_format", NAME, nullable=False),
+    Column("filters", LONG_TEXT, nullable=False),
+    Column("media", LONG_TEXT),
+    Column("state", NAME, nullable=False),
+    Column("destinations", LONG_TEXT, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", LONG_TEXT, nullable=False),
+    Column("checked_at", EPOCH),
+    Index("genesys_standing_window", "window_start", "window_end"),
+)
+"""What a look over a range still tells of requests that were compacted."""
+
 fence = _table(
     "genesys_fence",
     Column("request_key", HEX_DIGEST, primary_key=True),

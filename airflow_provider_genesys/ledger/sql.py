@@ -25,7 +25,15 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
-from airflow_provider_genesys.export.model import Entry, ExportRequest, ExportWindow, Lease, RequestState, Reservation
+from airflow_provider_genesys.export.model import (
+    Entry,
+    ExportRequest,
+    ExportWindow,
+    Lease,
+    RequestState,
+    Reservation,
+    Standing,
+)
 from airflow_provider_genesys.ledger import migrations, rows, schema
 from airflow_provider_genesys.ledger.budget import SPAN, Budget
 from airflow_provider_genesys.ledger.documents import (
@@ -33,9 +41,10 @@ from airflow_provider_genesys.ledger.documents import (
     durations_of,
     epoch_text,
     request_document,
+    standings_of,
     state_document,
+    window_between,
     window_document,
-    window_of,
     windows_of,
     windows_text,
     with_duration,
@@ -206,7 +215,7 @@ class SqlLedger:
                 .where(volume.c.window_start >= epoch_text(since), volume.c.window_start < epoch_text(until))
                 .order_by(volume.c.window_start, volume.c.window_end)
             )
-            return {window_of(dict(row._mapping)): row.recordings for row in found}
+            return {window_between(row.window_start, row.window_end): row.recordings for row in found}
 
     @_repeatable
     def record_duration(self, organisation: str, recordings: int, seconds: float) -> None:
@@ -230,6 +239,11 @@ class SqlLedger:
         while page:
             yield from page
             page = self._page(page[-1], organisation, states)
+
+    @_repeatable
+    def standings(self, since: float, until: float) -> Sequence[Standing]:
+        with self._read() as connection:
+            return standings_of(rows.standings_between(connection, epoch_text(since), epoch_text(until)))
 
     @_repeatable
     def break_lease(self, key: str) -> bool:
@@ -276,7 +290,7 @@ class SqlLedger:
                 .limit(PAGE)
                 .with_for_update()
             ).all()
-            rows.remove(connection, {row.request_key: row.fence for row in finished})
+            rows.compact(connection, {row.request_key: row.fence for row in finished})
             return len(finished)
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import escape
 from itertools import chain
 
@@ -12,7 +13,6 @@ from aiohttp import web
 
 from airflow_provider_genesys.simulator.platform import batch, bulk
 from airflow_provider_genesys.simulator.simulation import SIMULATION, Simulation
-from airflow_provider_genesys.simulator.times import to_iso
 
 COLUMNS = ("Job", "API", "Client", "Asked for", "Attempt", "Recordings", "Submitted", "Status")
 
@@ -28,10 +28,11 @@ _PAGE = """<!DOCTYPE html>
   table {{ border-collapse: collapse; width: 100%; }}
   th, td {{ border-bottom: 1px solid #8886; padding: .4rem .8rem .4rem 0; text-align: left; vertical-align: top; }}
   td:first-child, td:nth-child(4) {{ font-family: ui-monospace, monospace; overflow-wrap: anywhere; }}
+  td:nth-child(7) {{ white-space: nowrap; }}
   tr:target {{ background: #ff4f1f2b; outline: 2px solid #ff4f1f; }}
 </style>
 <h1>Jobs of the simulated Genesys Cloud</h1>
-<p>Oldest first, since the start or the last reset. It is {now}.</p>
+<p>Oldest first, since the start or the last reset. It is {now} UTC.</p>
 <table>
 <thead><tr>{head}</tr></thead>
 <tbody>
@@ -86,4 +87,4 @@ def _row(cells: tuple[object, ...]) -> str:
 
 
 def _time(seconds: float) -> str:
-    return to_iso(int(seconds * 1000))
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

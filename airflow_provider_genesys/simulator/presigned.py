@@ -6,6 +6,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from airflow_provider_genesys.simulator.jobs import Job
@@ -97,6 +98,7 @@ def _validity(job: Job) -> tuple[str, str]:
     return amz_date(job.ended_at), str(round(job.url_seconds))
 
 
+@lru_cache(maxsize=256)
 def amz_date(when: float) -> str:
     """A Unix time as ``X-Amz-Date`` has it, in whole seconds."""
     return datetime.fromtimestamp(when, tz=UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genesys.export.errors import ExportError, Passing
 from airflow_provider_genesys.export.following import AHEAD, MAX_RECORDINGS_PER_JOB, Progress, Wait
-from airflow_provider_genesys.wiring import coordinator_for_trigger
+from airflow_provider_genesys.triggers.sharing import Shared
+from airflow_provider_genesys.wiring import coordinator_for_triggers
 
 if TYPE_CHECKING:
     from airflow_provider_genesys.export.coordinator import Coordinator
@@ -21,6 +23,9 @@ REFUSED = "refused"
 TIMEOUT = "timeout"
 STATUSES = frozenset({Wait.COMPLETED.value, Wait.ATTENTION.value, REFUSED, TIMEOUT})
 """What an event's ``status`` may be."""
+
+_coordinators = Shared(coordinator_for_triggers, seconds=60.0)
+"""Each look-up asks Airflow's supervisor several times, and where a triggerer starts thousands of waits begin."""
 
 
 def tags_of(instance: Any) -> dict[str, str]:
@@ -95,14 +100,16 @@ class ExportJobTrigger(BaseTrigger):
 
     async def _outcome(self) -> str:
         """One step after the other; blocking calls are made in threads."""
-        pace = {
-            "poll_interval": self.poll_interval,
-            "max_poll_interval": self.max_poll_interval,
-            "lease_seconds": self.lease_seconds,
-            "max_recordings_per_job": self.max_recordings_per_job,
-        }
-        tags = tags_of(self.task_instance)
-        coordinator = await coordinator_for_trigger(self.genesys_conn_id, self.ledger_conn_id, self.owner, pace, tags)
+        common = await _coordinators.get(self.genesys_conn_id, self.ledger_conn_id)
+        pace = replace(
+            common.pace,
+            poll_interval=self.poll_interval,
+            max_poll_interval=self.max_poll_interval,
+            lease_seconds=self.lease_seconds,
+            max_recordings_per_job=self.max_recordings_per_job,
+        )
+        meter = common.meter.tagged(tags_of(self.task_instance))
+        coordinator = replace(common, owner=self.owner, pace=pace, meter=meter)
         while (left := self.deadline - time.time()) > 0:
             progress = await asyncio.to_thread(self._step, coordinator)
             if progress.wait is not Wait.RUNNING:

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,3 +113,10 @@ def attempt(number: int = 0, status: str = "submitted", job_id: str | None = "jo
 
 
 ARCHIVED, FAILED, SPLIT = RequestState.ARCHIVED, RequestState.FAILED, RequestState.SPLIT
+
+
+def run(*words: str, module: str = "airflow_provider_genesys", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Type a command, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *words], capture_output=True, text=True, env={**os.environ, **environment}
+    )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_genesys.simulator import Simulator, Universe
-from tests.cli.conftest import CONNECTION, Desk
+from airflow_provider_genesys.versions import IS_AIRFLOW_3
+from tests.cli.conftest import CONNECTION, Desk, run
 from tests.rig import SECRET
 
 JUNE = ("--from", "2024-06-01", "--to", "2024-07-01")
@@ -68,6 +69,18 @@ def test_people_get_a_table(desk: Desk, simulator: Simulator) -> None:
 def test_another_api_can_be_estimated(desk: Desk, simulator: Simulator) -> None:
     found = desk.type("estimate", *JUNE, "--export-api", "batch", "-o", "json").json
     assert (found["export_api"], found["jobs"]) == ("batch", 30)
+
+
+@pytest.mark.skipif(not IS_AIRFLOW_3, reason="Airflow 2 takes no commands from providers")
+def test_airflow_has_the_command_too(desk: Desk, simulator: Simulator) -> None:
+    done = run("genesys", "estimate", *JUNE, "-o", "json", module="airflow")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == desk.type("estimate", *JUNE, "-o", "json").json
+    table = run("genesys", "estimate", *JUNE, module="airflow")
+    assert ["windows", "30"] in [line.split() for line in table.stdout.splitlines()]
+    refused = run("genesys", "estimate", "--from", "2024-06-01", "--to", "2999-01-01", module="airflow")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "not over yet" in refused.stderr
 
 
 def test_a_range_that_is_not_over_is_refused(desk: Desk, simulator: Simulator) -> None:

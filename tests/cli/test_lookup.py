@@ -4,24 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
 from airflow_provider_genesys.wiring import ledger
-from tests.cli.conftest import CONNECTION, ORGANISATION, Desk
-
-ITSELF = ("airflow_provider_genesys",)
-
-
-def run(*words: str, module: tuple[str, ...] = ITSELF, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *module, *words], capture_output=True, text=True, env={**os.environ, **environment}
-    )
+from tests.cli.conftest import CONNECTION, ORGANISATION, Desk, run
 
 
 def test_a_connection_comes_from_the_environment(desk: Desk) -> None:
@@ -33,17 +22,17 @@ def test_a_connection_comes_from_the_environment(desk: Desk) -> None:
 @pytest.mark.skipif(not IS_AIRFLOW_3, reason="Airflow 2 takes no commands from providers")
 def test_airflow_has_the_commands_too(desk: Desk) -> None:
     key = desk.put(1).request.key
-    done = run("genesys", "windows", "-o", "json", module=("airflow",))
+    done = run("genesys", "windows", "-o", "json", module="airflow")
     assert (done.returncode, [line["key"] for line in json.loads(done.stdout)]) == (0, [key])
-    missing = run("genesys", "show", "no-such-job", module=("airflow",))
+    missing = run("genesys", "show", "no-such-job", module="airflow")
     assert (missing.returncode, missing.stdout) == (1, "")
-    assert run("genesys", "show", module=("airflow",)).returncode == 2
+    assert run("genesys", "show", module="airflow").returncode == 2
 
 
 def test_a_connection_comes_from_the_metadata_database(migrated_airflow: None, tmp_path: Path) -> None:
     """Where Airflow 3's hooks, outside of a task, would not look."""
     stored = {**CONNECTION, "conn_type": "genesys"}
-    added = run("connections", "add", "stored_organisation", "--conn-json", json.dumps(stored), module=("airflow",))
+    added = run("connections", "add", "stored_organisation", "--conn-json", json.dumps(stored), module="airflow")
     assert added.returncode == 0, added.stderr
     ledger_conn = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")})
     done = run(

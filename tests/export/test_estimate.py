@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_genesys.api.costs import BATCH, BULK, GUIDE, TRANSCODED
+from airflow_provider_genesys.api.costs import GUIDE, costs_of
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.estimate import (
     Assumptions,
@@ -19,6 +19,7 @@ from airflow_provider_genesys.simulator import Universe
 from dev.year import exported
 from tests.export.orchestrator import DAY
 
+BATCH, TRANSCODED, BULK = costs_of("batch", "original"), costs_of("batch", "mp3"), costs_of("bulk", "original")
 LEARNED = Assumptions(bytes_per_recording=0, history=[(1000, 90.0)] * 5)
 
 
@@ -92,9 +93,12 @@ def test_transcoding_asks_for_each_conversation() -> None:
 
 
 def test_bulk_has_two_jobs_at_a_time() -> None:
-    assumptions = Assumptions(history=[(1000, 600.0)] * 5)
-    found = estimate(days(8, 1000), Limits(runs_at_a_time=8), assumptions, BULK)
-    assert found.seconds == pytest.approx(4 * 600.0, rel=0.1)
+    limits, assumptions = Limits(runs_at_a_time=8), Assumptions(seconds_per_recording=0.6, bytes_per_recording=0)
+    alone = estimate(days(1, 1000), limits, assumptions, BULK)
+    found = estimate(days(8, 1000), limits, assumptions, BULK)
+    assert 600.0 < alone.seconds < 1000.0
+    assert 4 * 600.0 < found.seconds < 4 * 1000.0
+    assert found.requests > 8 * alone.requests, "who waits for room looks again and again"
 
 
 def test_what_jobs_take_is_learned_and_else_assumed() -> None:

@@ -36,7 +36,7 @@ def submitted(world: World, *fates: Fate, owner: str = "ann") -> None:
 def entries(world: World) -> list[Entry]:
     """As every step of a wait reads them."""
     submission = Submission(world.api, world.ledger, Leases(world.ledger, "reader", LEASE))
-    return submission.entries_of(str(ORGANISATION), list(world.api.jobs))
+    return submission.lookup.entries_of(str(ORGANISATION), list(world.api.jobs))
 
 
 def polls(world: World) -> int:

@@ -211,7 +211,7 @@ def test_a_job_that_left_something_out_says_so_in_the_next_attempt(world: World,
 
 def test_a_job_of_a_part_stands_for_that_part(world: World, submission: Submission) -> None:
     submission.ensure_job(REQUEST)
-    found = submission.entries_of(str(ORGANISATION), ["job-3", "job-1", "job-1"])
+    found = submission.lookup.entries_of(str(ORGANISATION), ["job-3", "job-1", "job-1"])
     assert [entry.request for entry in found] == [parts_of(world)[2].request, parts_of(world)[0].request]
 
 
@@ -220,15 +220,15 @@ def test_a_job_of_a_part_of_before_stands_for_the_window_as_it_is_now(world: Wor
     world.api.calls["early"] = hours(0, 1).start
     world.api.calls = dict(sorted(world.api.calls.items(), key=lambda call: call[1]))
     submission.ensure_job(REQUEST, "run")
-    found = submission.entries_of(str(ORGANISATION), ["job-1"])
+    found = submission.lookup.entries_of(str(ORGANISATION), ["job-1"])
     assert [entry.request for entry in found] == [part.request for part in parts_of(world)]
 
 
 def test_a_window_of_parts_is_one_window(world: World, submission: Submission) -> None:
     submission.ensure_job(REQUEST)
-    (window,) = submission.windows_of(REQUEST)
+    (window,) = submission.lookup.windows_of(REQUEST)
     assert window.request == REQUEST
-    assert [entry.request for entry in submission.jobs_of(window)] == [part.request for part in parts_of(world)]
+    assert [entry.request for entry in submission.lookup.jobs_of(window)] == [part.request for part in parts_of(world)]
 
 
 def test_the_key_of_a_whole_window_is_what_it_always_was(world: World) -> None:

@@ -225,7 +225,7 @@ def test_the_windows_of_a_split_stand_for_it(world: World, submission: Submissio
     submission.ensure_job(REQUEST)
     ended(submission, asked(hours(6, 12)), AttemptStatus.FAILED)
     submission.ensure_job(REQUEST)
-    windows = [entry.request.window for entry in submission.windows_of(REQUEST)]
+    windows = [entry.request.window for entry in submission.lookup.windows_of(REQUEST)]
     assert windows == [
         hours(0, 6),
         *(hours(start, start + 1.5) for start in (6, 7.5, 9, 10.5)),
@@ -233,7 +233,7 @@ def test_the_windows_of_a_split_stand_for_it(world: World, submission: Submissio
         hours(18, 24),
     ]
     assert all(one.end == two.start for one, two in pairwise(windows))
-    by_job = submission.entries_of(str(ORGANISATION), ["job-1", "job-2"])
+    by_job = submission.lookup.entries_of(str(ORGANISATION), ["job-1", "job-2"])
     assert [entry.request.window for entry in by_job] == windows
 
 
@@ -434,14 +434,14 @@ def test_force_means_the_children_of_a_later_split_too(world: World, submission:
 
 def test_a_job_that_the_ledger_does_not_know_is_named(submission: Submission) -> None:
     with pytest.raises(InvalidInput, match=r"job elsewhere of client@.* is not in the ledger.* Clear"):
-        submission.entries_of(str(ORGANISATION), ["elsewhere"])
+        submission.lookup.entries_of(str(ORGANISATION), ["elsewhere"])
 
 
 def test_several_jobs_of_one_request_stand_for_it_once(world: World, submission: Submission) -> None:
     submission.ensure_job(REQUEST)
     ended(submission, REQUEST, AttemptStatus.FAILED, "worker aborted")
     submission.ensure_job(REQUEST)
-    entries = submission.entries_of(str(ORGANISATION), ["job-1", "job-2"])
+    entries = submission.lookup.entries_of(str(ORGANISATION), ["job-1", "job-2"])
     assert [entry.request for entry in entries] == [REQUEST]
 
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from threading import RLock
 
 from airflow_provider_genesys.export.errors import LeaseLost
-from airflow_provider_genesys.export.model import Entry, ExportRequest, ExportWindow, Lease, RequestState, Reservation
+from airflow_provider_genesys.export.model import (
+    Entry,
+    ExportRequest,
+    ExportWindow,
+    Lease,
+    RequestState,
+    Reservation,
+    Standing,
+)
 from airflow_provider_genesys.ledger.budget import SPAN, Budget
 
 
@@ -38,6 +46,7 @@ class MemoryLedger:
         self._entries: dict[str, Entry] = {}
         self._holdings: dict[str, Holding] = {}
         self._saved_at: dict[str, float] = {}
+        self._standings: dict[str, Standing] = {}
         self._budgets: dict[tuple[str, str], Budget] = {}
         self._plans: dict[str, tuple[ExportWindow, ...]] = {}
         self._volumes: dict[tuple[str, ExportWindow], int] = {}
@@ -67,6 +76,10 @@ class MemoryLedger:
             attempts = tuple(kept[number] for number in sorted(kept))
             self._entries[lease.key] = replace(entry, attempts=attempts, lease=None)
             self._saved_at[lease.key] = self._clock()
+            if not entry.request.conversations:
+                self._standings[lease.key] = Standing(
+                    entry.request, entry.state, entry.destinations, len(attempts), entry.error, entry.checked_at
+                )
             return replace(self._read(lease.key), lease=renewed)
 
     def renew(self, lease: Lease) -> Lease:
@@ -136,6 +149,15 @@ class MemoryLedger:
             if ours and (not states or entry.state in states):
                 yield entry
 
+    def standings(self, since: float, until: float) -> Sequence[Standing]:
+        with self._lock:
+            found = [
+                standing
+                for standing in self._standings.values()
+                if since <= standing.request.window.start.timestamp() < until
+            ]
+            return sorted(found, key=lambda standing: (standing.request.window, standing.request.key))
+
     def break_lease(self, key: str) -> bool:
         with self._lock:
             holding = self._holdings.get(key, Holding())
@@ -145,6 +167,14 @@ class MemoryLedger:
             return holding.is_live(self._clock())
 
     def forget(self, key: str) -> bool:
+        with self._lock:
+            known = key in self._entries
+            is_gone = self._remove(key)
+            if known and is_gone:
+                self._standings.pop(key, None)
+            return is_gone
+
+    def _remove(self, key: str) -> bool:
         with self._lock:
             if key in self._entries:
                 holding = self._holdings[key]
@@ -166,7 +196,7 @@ class MemoryLedger:
                 for key, saved_at in self._saved_at.items()
                 if saved_at < before and self._entries[key].state in (RequestState.ARCHIVED, RequestState.SPLIT)
             ]
-            return sum(self.forget(key) for key in finished)
+            return sum(self._remove(key) for key in finished)
 
     def _read(self, key: str) -> Entry:
         holding, now = self._holdings[key], self._clock()

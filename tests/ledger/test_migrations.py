@@ -27,6 +27,7 @@ NAMES = {
     "genesys_budget",
     "genesys_duration",
     "genesys_fence",
+    "genesys_standing",
     "genesys_schema",
 }
 
@@ -57,7 +58,7 @@ def statements_of(engine: Engine, ledger: SqlLedger) -> list[str]:
 def test_eight_processes_may_create_the_tables_at_the_same_moment(sql_address: str, racers: Racers) -> None:
     racers.race(open_and_ask, sql_address)
     assert set(tables_of(sql_address)) == NAMES
-    assert versions_of(sql_address) == [4]
+    assert versions_of(sql_address) == [5]
 
 
 def tables_of(address: str) -> dict[str, tuple[set[str], set[tuple[str, ...]]]]:
@@ -90,7 +91,7 @@ def test_eight_processes_may_migrate_the_tables_at_the_same_moment(
     version_1.create(ledger_engine(sql_address))
     racers.race(open_and_ask, sql_address)
     open_and_ask(0, new_address)
-    assert versions_of(sql_address) == [1, 2, 3, 4]
+    assert versions_of(sql_address) == [1, 2, 3, 4, 5]
     assert tables_of(sql_address) == tables_of(new_address)
 
 
@@ -121,7 +122,7 @@ def test_a_migration_that_was_cut_short_is_completed(sql_address: str) -> None:
         connection.exec_driver_sql("CREATE INDEX genesys_request_saved ON genesys_request (state, saved_at)")
         connection.exec_driver_sql("ALTER TABLE genesys_request ADD COLUMN conversations TEXT")
     SqlLedger(ledger_engine(sql_address)).entry("key")
-    assert versions_of(sql_address) == [1, 2, 3, 4]
+    assert versions_of(sql_address) == [1, 2, 3, 4, 5]
     assert set(tables_of(sql_address)) == NAMES
     assert tables_of(sql_address)["genesys_request"][1] == {("state", "saved_at"), ("window_start", "window_end")}
 
@@ -141,8 +142,8 @@ def test_nothing_is_done_before_the_first_use(engine: Engine) -> None:
 def test_tables_of_a_newer_provider_are_left_alone(engine: Engine) -> None:
     SqlLedger(engine).entry("key")
     with engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO genesys_schema VALUES (5)")
-    with pytest.raises(InvalidInput, match=r"version 5 .* knows version 4: upgrade"):
+        connection.exec_driver_sql("INSERT INTO genesys_schema VALUES (6)")
+    with pytest.raises(InvalidInput, match=r"version 6 .* knows version 5: upgrade"):
         SqlLedger(engine).entry("key")
 
 

@@ -138,6 +138,10 @@ class Comparison(RuleBasedStateMachine):
     def release(self, held: tuple[Entry, Entry]) -> None:
         self.ask(lambda ledger: ledger.release(_lease(held)))
 
+    @rule()
+    def standings(self) -> None:
+        self.ask(lambda ledger: [s for s in ledger.standings(0.0, 1e10) if s.request.organisation == self.organisation])
+
     @rule(window=st.sampled_from(WINDOWS))
     def entry(self, window: ExportWindow) -> None:
         self.ask(lambda ledger: ledger.entry(self.request(window).key))

@@ -120,7 +120,7 @@ def test_a_timeout_skips_where_soft_fail_says_so(rig: Callable[..., Rig], deferr
 
 
 def test_a_failure_while_deferred_skips_where_soft_fail_says_so(rig: Callable[..., Rig]) -> None:
-    platform, context = rig(job_seconds=1.5, faults=(Fault("canceled_jobs"),)), context_of()
+    platform, context = rig(job_seconds=2.0, faults=(Fault("canceled_jobs"),)), context_of()
     task = waiting(platform.submit(context), deferrable=True, soft_fail=True)
     with pytest.raises(AirflowSkipException):
         run(task, context)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_genesys.simulator import Fault
@@ -205,6 +206,27 @@ def test_a_restart_comes_to_the_same_deadline(rig: Callable[..., Rig]) -> None:
     (event,) = asyncio.run(scene())
     assert event["status"] == "timeout"
     assert 0 <= time.time() - trigger.deadline < 1
+
+
+def test_waits_that_begin_together_look_their_connections_up_once(
+    rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = rig()
+    job_ids = platform.submit(context_of())
+    found: list[str] = []
+
+    async def looked_up(conn_id: str) -> Any:
+        found.append(conn_id)
+        return await get_async_connection(conn_id)
+
+    for room in ("hooks.genesys", "wiring"):
+        monkeypatch.setattr(f"airflow_provider_genesys.{room}.get_async_connection", looked_up)
+
+    async def scene() -> list[Any]:
+        return await asyncio.gather(*[_collect(following(job_ids)) for _ in range(20)])
+
+    assert asyncio.run(scene()) == [[{"job_ids": job_ids, "status": "completed"}]] * 20
+    assert sorted(found) == ["genesys_default", "genesys_ledger"]
 
 
 @pytest.mark.skipif(not IS_AIRFLOW_3, reason="Airflow 2 masks without a supervisor")
