@@ -14,7 +14,8 @@ from airflow_provider_genesys.export.coordinator import Coordinator, Pace, Pendi
 from airflow_provider_genesys.export.errors import NotYet
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
-from airflow_provider_genesys.export.model import Entry, ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory import Clock, MemoryApi, MemoryArchive, calls_every
 from tests.ledger.memory import MemoryLedger
 
@@ -127,3 +128,17 @@ def new_world(clock: Clock) -> World:
     """A day with a call every hour, a platform whose jobs complete at once, an empty ledger and archive."""
     api = MemoryApi(clock, calls_every(60, DAY))
     return World(clock, api, MemoryLedger(clock), MemoryArchive(api))
+
+
+def ended(submission: Submission, request: ExportRequest, status: AttemptStatus, error: str = "") -> None:
+    """Write down the end of a request's job, as a poll would."""
+    entry = submission.leases.hold(request)
+    assert entry.current is not None
+    attempt = replace(entry.current, status=status, error=error)
+    submission.leases.save(replace(entry, attempts=(*entry.attempts[:-1], attempt)))
+
+
+def parts_of(world: World, request: ExportRequest | None = None) -> list[Entry]:
+    """The entries of a window's parts; of the whole day's, where none is named."""
+    found = [world.ledger.entry(key) for key in world.entry(request or asked()).parts]
+    return [part for part in found if part]

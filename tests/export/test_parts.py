@@ -31,7 +31,7 @@ from tests.export.memory import (
     is_refused,
     with_status,
 )
-from tests.export.orchestrator import DAY, ORGANISATION, World, asked, hours
+from tests.export.orchestrator import DAY, World, asked, ended, hours, parts_of
 from tests.ledger.memory import MemoryLedger
 
 REQUEST = asked()
@@ -57,19 +57,6 @@ def another_process(world: World, owner: str = "ann") -> Submission:
 def job_ids(outcome: list[Entry] | Held) -> list[str | None]:
     assert isinstance(outcome, list)
     return [entry.current.job_id if entry.current else None for entry in outcome]
-
-
-def parts_of(world: World, request: ExportRequest = REQUEST) -> list[Entry]:
-    found = [world.ledger.entry(key) for key in world.entry(request).parts]
-    return [part for part in found if part]
-
-
-def ended(submission: Submission, request: ExportRequest, status: AttemptStatus, error: str = "") -> None:
-    """Write down the end of a request's job, as a poll would."""
-    entry = submission.leases.hold(request)
-    assert entry.current is not None
-    attempt = replace(entry.current, status=status, error=error)
-    submission.leases.save(replace(entry, attempts=(*entry.attempts[:-1], attempt)))
 
 
 # -- submission ------------------------------------------------------------------------------------------------------
@@ -136,7 +123,11 @@ def test_each_part_has_a_budget_of_its_own(world: World, submission: Submission)
     ended(submission, second, AttemptStatus.FAILED, "worker aborted")
     with pytest.raises(ExportFailed, match="10 conversations of it has used up its 3 resubmissions"):
         submission.ensure_job(REQUEST)
-    assert [part.state for part in parts_of(world)] == [RequestState.OPEN, RequestState.FAILED, RequestState.OPEN]
+    assert [part.state for part in parts_of(world)] == [
+        RequestState.OPEN,
+        RequestState.FAILED,
+        RequestState.OPEN,
+    ]
 
 
 def test_a_part_that_fails_without_a_word_is_not_split_by_time(world: World, submission: Submission) -> None:
@@ -204,31 +195,6 @@ def test_a_job_that_left_something_out_says_so_in_the_next_attempt(world: World,
     ended(submission, part, AttemptStatus.COMPLETED)
     submission.resubmit(part, "nothing came for of-call-3", ("of-call-3",), AttemptStatus.WANTING)
     assert parts_of(world)[0].attempts[-1].reason == "job job-1 left something out: nothing came for of-call-3"
-
-
-# -- who stands for a job --------------------------------------------------------------------------------------------
-
-
-def test_a_job_of_a_part_stands_for_that_part(world: World, submission: Submission) -> None:
-    submission.ensure_job(REQUEST)
-    found = submission.lookup.entries_of(str(ORGANISATION), ["job-3", "job-1", "job-1"])
-    assert [entry.request for entry in found] == [parts_of(world)[2].request, parts_of(world)[0].request]
-
-
-def test_a_job_of_a_part_of_before_stands_for_the_window_as_it_is_now(world: World, submission: Submission) -> None:
-    submission.ensure_job(REQUEST)
-    world.api.calls["early"] = hours(0, 1).start
-    world.api.calls = dict(sorted(world.api.calls.items(), key=lambda call: call[1]))
-    submission.ensure_job(REQUEST, "run")
-    found = submission.lookup.entries_of(str(ORGANISATION), ["job-1"])
-    assert [entry.request for entry in found] == [part.request for part in parts_of(world)]
-
-
-def test_a_window_of_parts_is_one_window(world: World, submission: Submission) -> None:
-    submission.ensure_job(REQUEST)
-    (window,) = submission.lookup.windows_of(REQUEST)
-    assert window.request == REQUEST
-    assert [entry.request for entry in submission.lookup.jobs_of(window)] == [part.request for part in parts_of(world)]
 
 
 def test_the_key_of_a_whole_window_is_what_it_always_was(world: World) -> None:

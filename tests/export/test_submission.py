@@ -6,13 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
 
 from airflow_provider_genesys.export.errors import (
     ExportFailed,
-    InvalidInput,
     LeaseLost,
     NoAccess,
     OutcomeUnknown,
@@ -31,7 +29,7 @@ from airflow_provider_genesys.export.model import (
 from airflow_provider_genesys.export.ports import Submitter
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory import LOSES_ITS_ANSWER, Fate, is_refused, is_too_busy
-from tests.export.orchestrator import DAY, ORGANISATION, World, asked, hours
+from tests.export.orchestrator import DAY, World, asked, ended, hours
 from tests.ledger.memory import MemoryLedger
 
 REQUEST = asked()
@@ -69,14 +67,6 @@ class SlowApi(Submitter):
 
 def job_ids(outcome: list[Entry] | Held) -> list[str | None]:
     return [entry.current.job_id if entry.current else None for entry in submitted(outcome)]
-
-
-def ended(submission: Submission, request: ExportRequest, status: AttemptStatus, error: str = "") -> None:
-    """Write down the end of a request's job, as a poll would."""
-    entry = submission.leases.hold(request)
-    assert entry.current is not None
-    attempt = replace(entry.current, status=status, error=error)
-    submission.leases.save(replace(entry, attempts=(*entry.attempts[:-1], attempt)))
 
 
 # -- one job ---------------------------------------------------------------------------------------------------------
@@ -217,24 +207,6 @@ def test_a_split_goes_down_to_a_quarter_of_an_hour_and_then_resubmits(world: Wor
     assert [length / timedelta(minutes=1) for length in lengths] == [24 * 60, 6 * 60, 90, 22.5]
     attempt = world.entry(request).attempts[-1]
     assert (attempt.number, attempt.reason) == (1, "job job-10 failed: without a word")
-
-
-def test_the_windows_of_a_split_stand_for_it(world: World, submission: Submission) -> None:
-    submission.ensure_job(REQUEST)
-    ended(submission, REQUEST, AttemptStatus.FAILED)
-    submission.ensure_job(REQUEST)
-    ended(submission, asked(hours(6, 12)), AttemptStatus.FAILED)
-    submission.ensure_job(REQUEST)
-    windows = [entry.request.window for entry in submission.lookup.windows_of(REQUEST)]
-    assert windows == [
-        hours(0, 6),
-        *(hours(start, start + 1.5) for start in (6, 7.5, 9, 10.5)),
-        hours(12, 18),
-        hours(18, 24),
-    ]
-    assert all(one.end == two.start for one, two in pairwise(windows))
-    by_job = submission.lookup.entries_of(str(ORGANISATION), ["job-1", "job-2"])
-    assert [entry.request.window for entry in by_job] == windows
 
 
 def test_a_child_that_another_submits_is_waited_for(world: World, submission: Submission) -> None:
@@ -429,20 +401,7 @@ def test_force_means_the_children_of_a_later_split_too(world: World, submission:
     assert {(entry.generation, entry.forced_by) for entry in submitted(again)} == {(1, "run 1")}
 
 
-# -- finding and restoring -------------------------------------------------------------------------------------------
-
-
-def test_a_job_that_the_ledger_does_not_know_is_named(submission: Submission) -> None:
-    with pytest.raises(InvalidInput, match=r"job elsewhere of client@.* is not in the ledger.* Clear"):
-        submission.lookup.entries_of(str(ORGANISATION), ["elsewhere"])
-
-
-def test_several_jobs_of_one_request_stand_for_it_once(world: World, submission: Submission) -> None:
-    submission.ensure_job(REQUEST)
-    ended(submission, REQUEST, AttemptStatus.FAILED, "worker aborted")
-    submission.ensure_job(REQUEST)
-    entries = submission.lookup.entries_of(str(ORGANISATION), ["job-1", "job-2"])
-    assert [entry.request for entry in entries] == [REQUEST]
+# -- restoring -------------------------------------------------------------------------------------------------------
 
 
 def test_a_window_that_the_ledger_forgot_is_restored_and_free(world: World, submission: Submission) -> None:
