@@ -131,10 +131,11 @@ def test_airflow_lists_the_notifier(manager: ProvidersManager) -> None:
     assert name in {str(getattr(each, "notification_class_name", each)) for each in manager.notification}
 
 
-def test_airflows_command_shows_hook_links_triggers_and_form() -> None:
+def test_airflows_command_shows_hook_links_triggers_plugin_and_form() -> None:
     shown = _said("providers", "get", DISTRIBUTION, "--full", "--output", "yaml")
     info = get_provider_info()
     assert f"hook-class-name: {info['connection-types'][0]['hook-class-name']}\n" in shown
+    assert f"plugin-class: {info['plugins'][0]['plugin-class']}\n" in shown
     for named in (*info["extra-links"], *_named_modules(info), *info["cli"]):
         assert f"- {named}\n" in shown
     for field in FIELDS:
