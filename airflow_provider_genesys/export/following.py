@@ -140,6 +140,8 @@ class Following:
         if entry.lease is None:
             return self._later(entry)
         if entry.current != attempt:
+            if entry.state is RequestState.ARCHIVED:
+                self.leases.release(entry)  # whoever took it over is through with it
             return Progress(Wait.RUNNING)
         now, usual = entry.lease.renewed_at, self._usual_durations(entry, attempt)
         due = next_poll_at(attempt, self.poll_interval, self.max_poll_interval, usual)

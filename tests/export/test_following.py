@@ -273,6 +273,20 @@ def test_a_submission_under_way_is_waited_for_even_by_its_own_orchestrator(world
     assert follower(world, "ann").step(entries(world)) == Progress(Wait.ATTENTION)
 
 
+def test_a_window_that_another_has_archived_meanwhile_is_not_kept_from_anybody(world: World) -> None:
+    submitted(world, COMPLETES)
+    following, seen = follower(world), entries(world)
+    following.step(seen)
+    world.clock.sleep(LEASE)
+    bob = Leases(world.ledger, "bob", LEASE)
+    entry = bob.hold(REQUEST)
+    ended = tuple(replace(one, status=AttemptStatus.COMPLETED) for one in entry.attempts)
+    bob.release(bob.save(replace(entry, attempts=ended, state=RequestState.ARCHIVED)))
+    assert following.step(seen) == Progress(Wait.RUNNING)
+    assert following.step(entries(world)) == Progress(Wait.COMPLETED)
+    assert world.entry(REQUEST).held_by == ""
+
+
 def test_a_lease_that_is_lost_during_a_poll_keeps_the_answer_out_of_the_ledger(world: World) -> None:
     submitted(world, COMPLETES)
     world.clock.sleep(15.0)
