@@ -4,12 +4,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, AirflowSkipException, conf
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    Asset,
+    conf,
+)
 
+from airflow_provider_genesys.lineage import RECONCILIATION
 from airflow_provider_genesys.operators.recheck import PlanRecheckOperator, ReconcileRecheckOperator
 from airflow_provider_genesys.operators.recordings import (
     PlanExportOperator,
@@ -25,6 +34,7 @@ BLOCKS = {"max_recordings_per_job": 6}
 
 LATE = Fault("late_recordings", every=5)
 SECOND = {"start": "2024-05-01T06:00:00Z", "end": "2024-05-01T12:00:00Z"}
+DAY_SPAN = {"start": "2024-05-01T00:00:00Z", "end": "2024-05-02T00:00:00Z"}
 FOURTH = {"start": "2024-05-01T18:00:00Z", "end": "2024-05-02T00:00:00Z"}
 
 
@@ -95,6 +105,20 @@ def test_the_days_are_reconciled_and_say_what_came_late(exported: Rig) -> None:
     (told,) = report["rechecks"]
     assert (told["run"], told["windows"], told["reopened"], told["new"]) == ("export/recheck", 4, 2, 2)
     assert datetime.fromisoformat(told["at"]) <= datetime.now(UTC)
+
+
+def test_assets_and_lineage_are_told_of_all_its_days_together(exported: Rig) -> None:
+    asset, context = Asset("genesys://recordings"), context_of("recheck")
+    context["outlet_events"] = {asset: SimpleNamespace(extra=None)}
+    windows = planned(exported)
+    export(exported, windows)
+    task = made(ReconcileRecheckOperator, exported, windows=windows, outlets=[asset])
+    task.execute(context)
+    told = {"expected": 12, "archived": 12, "unavailable": 0, "failed": 0, **DAY_SPAN}
+    assert context["outlet_events"][asset].extra == told
+    (archive,) = task.get_openlineage_facets_on_complete(None).outputs
+    facet = archive.outputFacets[RECONCILIATION]
+    assert {name: getattr(facet, name) for name in told} == told
 
 
 def test_a_single_window_may_come_by_itself(exported: Rig) -> None:
