@@ -20,9 +20,12 @@ def main() -> int:
     print(f"Starting Airflow {AIRFLOW} with PostgreSQL, Redis, an object store and a simulated Genesys Cloud ...")
     try:
         with contextlib.suppress(KeyboardInterrupt), system() as running:
-            show(running)
-            while True:
-                time.sleep(3600)
+            with contextlib.suppress(KeyboardInterrupt):
+                show(running)
+                while True:
+                    time.sleep(3600)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # a second one would leave half of the system behind
     except DidNotStart as error:
         print(error, file=sys.stderr)
         return 1
