@@ -102,20 +102,27 @@ def webserver(migrated_airflow: None) -> Iterator[Any]:
         session.execute(delete(Connection).where(Connection.conn_id == "genesys_by_form"))
 
 
-def saved_extra(webserver: Any, **extras: str) -> dict[str, Any]:
-    """The extra of a connection that was added by the form, with these fields filled in and the others left empty."""
+def saved() -> Any:
+    """The connection that was added by the form; None where the form refused it."""
     from airflow.utils.session import create_session
 
+    with create_session() as session:
+        made = session.query(Connection).filter_by(conn_id="genesys_by_form").one_or_none()
+        session.expunge_all()
+        return made
+
+
+def saved_extra(webserver: Any, **extras: str) -> dict[str, Any]:
+    """The extra of a connection that was added by the form, with these fields filled in and the others left empty."""
     texts = {name: "" for name, field in FIELDS.items() if field["schema"]["type"][0] != "boolean"}
     typed = {f"extra__genesys__{name}": value for name, value in {**texts, **extras}.items()}
     answer = webserver.post(
         "/connection/add",
         data={"conn_id": "genesys_by_form", "conn_type": "genesys", "host": "api.mypurecloud.com", **typed},
     )
-    with create_session() as session:
-        made = session.query(Connection).filter_by(conn_id="genesys_by_form").one_or_none()
-        assert made is not None, re.findall(r'class="[^"]*(?:error|danger)[^"]*">([^<]+)', answer.text)
-        return dict(made.extra_dejson)
+    made = saved()
+    assert made is not None, re.findall(r'class="[^"]*(?:error|danger)[^"]*">([^<]+)', answer.text)
+    return dict(made.extra_dejson)
 
 
 def the_choice(page: str) -> str:
@@ -148,9 +155,7 @@ def test_what_the_form_of_airflow_2_saves_is_what_the_hook_reads_and_the_form_sh
     hook = GenesysHook("shown", Connection(conn_id="shown", host="api.mypurecloud.com", extra=json.dumps(extra)))
     assert (hook.export_api, hook.limits.polls_per_minute, hook.integration_id) == ("bulk", 7, "abc")
 
-    listed = webserver.get("/connection/list/").text
-    (pk,) = re.findall(r"/connection/edit/(\d+)", listed)
-    select = the_choice(webserver.get(f"/connection/edit/{pk}").text)
+    select = the_choice(webserver.get(f"/connection/edit/{saved().id}").text)
     assert re.findall(r'<option selected value="(\w+)"', select) == ["bulk"]
 
 
