@@ -36,6 +36,7 @@ from urllib3.util import Url, parse_url
 from airflow_provider_genesys.archive.checksums import Digest
 from airflow_provider_genesys.archive.guard import check_resolved, guarded
 from airflow_provider_genesys.archive.redaction import redact_urllib3
+from airflow_provider_genesys.archive.turns import take_turns
 from airflow_provider_genesys.export.errors import InvalidInput, Passing, Refused, UrlsExpired, WrongBody
 
 MAX_REDIRECTS = 3
@@ -186,7 +187,8 @@ class Downloader:
         redact_urllib3()
         self._allow_private = allow_private
         self._proxied = proxy is not None
-        pool = _pool(proxy, _trust(verify), Timeout(connect=timeout, read=timeout), connections)
+        take_turns(trust := _trust(verify))
+        pool = _pool(proxy, trust, Timeout(connect=timeout, read=timeout), connections)
         self._pools = pool if allow_private or self._proxied else guarded(pool)
         self._pool_of = lru_cache(_HOSTS)(self._pools.connection_from_host)
 

@@ -23,6 +23,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from airflow_provider_genesys.archive.turns import take_turns
+
 _VERSIONS = ("s3v4", "v4")
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 """In the place of a body's SHA-256, where TLS protects it and the store checks another sum of it."""
@@ -155,8 +157,11 @@ class DirectPuts:
         """The client has an answer."""
         if getattr(self._here, "key", None) is None or response is None or response[0].status_code // 100 != 2:
             return
-        request = self._here.request
-        self._ways[operation.name] = _Way(**request, session=endpoint.http_session) if request else None
+        request, session = self._here.request, endpoint.http_session
+        if not self._ways:
+            # botocore makes its TLS context itself, and has no public way to it
+            take_turns(session._manager.connection_pool_kw["ssl_context"])
+        self._ways[operation.name] = _Way(**request, session=session) if request else None
 
 
 class _Reader(RawIOBase):

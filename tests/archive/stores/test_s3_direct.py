@@ -156,3 +156,10 @@ def test_without_tls_parts_are_signed(seaweed: SeaweedServer, monkeypatch: pytes
 
 def _text(header: str | bytes) -> str:
     return header.decode() if isinstance(header, bytes) else header
+
+
+def test_connections_over_tls_take_turns(over_tls: tuple[SeaweedServer, Path]) -> None:
+    store = store_at(over_tls)
+    assert store.put("recordings/turns.mp3", BODY, Attributes("audio/mpeg", None), sha256=SHA256)
+    session = store._puts._ways["PutObject"].session
+    assert session._manager.connection_pool_kw["ssl_context"].sslsocket_class.__name__ == "TurnTakingSocket"
