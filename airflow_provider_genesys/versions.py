@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IS_AIRFLOW_3",
     "DateTimeTrigger",
+    "executor_for_backfills",
     "let_backfills_map_tasks",
     "triggering_events",
     "why_backfill_would_hang",
@@ -45,18 +46,24 @@ def let_backfills_map_tasks() -> None:
         conf.read_dict({section: {option: "False"}})  # set() needs the section, which a fresh airflow.cfg hasn't got
 
 
-def why_backfill_would_hang(context: Context) -> str:
-    """What to do for a backfill of Airflow 2 that would never end, since it maps tasks at run time; else empty.
+def executor_for_backfills() -> str:
+    """What ``airflow dags backfill`` of Airflow 2 wants in its environment, as a shell takes it; empty for nothing.
 
     With an executor that runs tasks beside the command, a task's success is seen in the database before the executor
     tells of it. The command then takes the next task for ready before it is mapped, sends it off, and waits for ever
     for an answer (measured on 2.11.2 with the Celery and the local executor).
     """
+    waits = conf.get("core", "executor").split(",")[0].endswith(_EXECUTORS_THAT_WAIT)
+    return "" if waits else f"AIRFLOW__CORE__EXECUTOR={_EXECUTORS_THAT_WAIT[0]}"
+
+
+def why_backfill_would_hang(context: Context) -> str:
+    """What to do for a backfill of Airflow 2 that would never end, since it maps tasks at run time; else empty."""
     run: Any = context["dag_run"]
     if IS_AIRFLOW_3 or run.run_type != "backfill":
         return ""
-    if not conf.get("core", "executor").split(",")[0].endswith(_EXECUTORS_THAT_WAIT):
-        return "run the command with AIRFLOW__CORE__EXECUTOR=SequentialExecutor; the scheduler keeps its own executor"
+    if setting := executor_for_backfills():
+        return f"run the command with {setting}; the scheduler keeps its own executor"
     if conf.getboolean(*_MINI_SCHEDULER, fallback=True):
         return (
             "set AIRFLOW__SCHEDULER__SCHEDULE_AFTER_TASK_EXECUTION=False for it, or call "

@@ -17,7 +17,7 @@ from typing import Any
 from airflow_provider_genesys.export.coverage import Coverage, Day, Gap
 from airflow_provider_genesys.export.model import AUTO
 from airflow_provider_genesys.plugins.deployment import Deployment
-from airflow_provider_genesys.versions import IS_AIRFLOW_3
+from airflow_provider_genesys.versions import IS_AIRFLOW_3, executor_for_backfills
 from airflow_provider_genesys.wiring import Destination
 
 
@@ -26,6 +26,7 @@ def command(gap: Gap, deployment: Deployment, conf: Mapping[str, Any], *, airflo
 
     :param conf: the params that tell the gap's selection from the DAG's own.
     """
+    setting = "" if airflow_3 else executor_for_backfills()
     first, last = (_date(day, deployment) for day in (gap.days[0], gap.days[-1]))
     given = [json.dumps(conf, sort_keys=True)] if conf else []
     if airflow_3:
@@ -44,9 +45,8 @@ def command(gap: Gap, deployment: Deployment, conf: Mapping[str, Any], *, airflo
     else:
         words = ["airflow", "dags", "backfill", deployment.dag_id, "-s", first, "-e", last]
         again, conf_option = ["--rerun-failed-tasks"], "--conf"
-    return shlex.join(
-        [*words, *(again if gap.was_tried else []), *(word for each in given for word in (conf_option, each))]
-    )
+    options = [*(again if gap.was_tried else []), *(word for each in given for word in (conf_option, each))]
+    return f"{setting} {shlex.join([*words, *options])}".lstrip()
 
 
 def conf_of(coverage: Coverage, among: Iterable[Coverage], deployment: Deployment) -> dict[str, Any]:

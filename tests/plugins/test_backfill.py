@@ -48,8 +48,18 @@ def described(zone: tzinfo = UTC_ZONE, **environment: str) -> Deployment:
         (False, "airflow dags backfill genesys_recordings_export -s 2024-03-30 -e 2024-04-01"),
     ],
 )
-def test_a_gap_is_exported_by_the_dates_of_its_first_and_last_day(airflow_3: bool, words: str) -> None:
+def test_a_gap_is_exported_by_the_dates_of_its_first_and_last_day(
+    airflow_3: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "SequentialExecutor")
     assert command(days_of(UTC_ZONE), described(), {}, airflow_3=airflow_3) == words
+
+
+def test_on_2_the_command_brings_an_executor_with_which_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    typed = command(days_of(UTC_ZONE), described(), {}, airflow_3=False)
+    assert typed.startswith("AIRFLOW__CORE__EXECUTOR=SequentialExecutor airflow dags backfill ")
+    assert command(days_of(UTC_ZONE), described(), {}, airflow_3=True).startswith("airflow backfill create ")
 
 
 @pytest.mark.parametrize(
