@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_genesys.archive.download import Downloader
 from airflow_provider_genesys.archive.turns import take_turns
 from tests.archive.certificate import self_signed
 
@@ -69,6 +71,10 @@ def read_all(connection: ssl.SSLSocket, size: int) -> bytes:
     while count < size and (more := connection.recv_into(memoryview(buffer)[count:])):
         count += more
     return bytes(buffer[:count])
+
+
+def read(connection: ssl.SSLSocket) -> int:
+    return connection.recv_into(bytearray(32))
 
 
 def echo(connection: ssl.SSLSocket) -> None:
@@ -174,6 +180,27 @@ def test_who_does_not_block_is_left_alone(certificate: Path, client: ssl.SSLCont
         with pytest.raises(ssl.SSLWantReadError):
             connection.recv_into(bytearray(10))
         done.set()
+
+
+@pytest.mark.parametrize("turn", ["reading", "writing"])
+def test_a_thread_waits_for_its_turn(certificate: Path, client: ssl.SSLContext, turn: str) -> None:
+    with server(certificate, client, echo) as connect, ThreadPoolExecutor(1) as threads, connect() as connection:
+        if turn == "reading":
+            connection.sendall(BODY)
+        with vars(client.sslsocket_class)[turn]:
+            move: Callable[[], int | None] = partial(read, connection)
+            if turn == "writing":
+                move = partial(connection.sendall, BODY)
+            moved = threads.submit(move)
+            with pytest.raises(TimeoutError):
+                moved.result(0.5)
+        answered = moved.result(10) or 0
+        assert len(read_all(connection, 32 + len(BODY) - answered)) == 32 + len(BODY) - answered
+
+
+def test_downloads_take_turns() -> None:
+    pools = Downloader()._pools
+    assert pools.connection_pool_kw["ssl_context"].sslsocket_class.__name__ == "TurnTakingSocket"
 
 
 def test_contexts_take_turns_of_their_own(client: ssl.SSLContext) -> None:

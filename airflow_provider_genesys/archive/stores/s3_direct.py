@@ -159,8 +159,7 @@ class DirectPuts:
             return
         request, session = self._here.request, endpoint.http_session
         if not self._ways:
-            # botocore makes its TLS context itself, and has no public way to it
-            take_turns(session._manager.connection_pool_kw["ssl_context"])
+            _let_take_turns(session)
         self._ways[operation.name] = _Way(**request, session=session) if request else None
 
 
@@ -232,6 +231,13 @@ def _request(way: _Way, arguments: Mapping[str, Any], sha256: str | None) -> Any
     payload = sha256 or (hashlib.sha256(body).hexdigest() if way.signs_bodies else _UNSIGNED)
     _Signed(credentials, way, payload).add_auth(request)
     return AWSPreparedRequest(request.method, request.url, request.headers, body, False)
+
+
+def _let_take_turns(session: Any) -> None:
+    """Botocore makes its TLS context itself, and has no public way to it: one that keeps it elsewhere is slower."""
+    pools = getattr(getattr(session, "_manager", None), "connection_pool_kw", {})
+    if context := pools.get("ssl_context"):
+        take_turns(context)
 
 
 def _wants_signed_bodies(config: Any) -> bool:
