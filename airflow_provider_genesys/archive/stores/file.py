@@ -77,7 +77,11 @@ class FileStore:
             for folder, _, names in os.walk(self._root / prefix):
                 for name in names:
                     path = Path(folder, name)
-                    told, key = path.stat(), path.relative_to(self._root).as_posix()
+                    try:
+                        told = path.stat()
+                    except FileNotFoundError:  # renamed or deleted since its folder was read
+                        continue
+                    key = path.relative_to(self._root).as_posix()
                     yield StoredObject(key, told.st_size, stored_at=told.st_mtime)
 
     def put(

@@ -168,3 +168,13 @@ def test_a_full_disk_may_pass(file_site: FileSite, monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     assert file_site.objects() == {}
     assert file_site.unfinished() == []
+
+
+def test_a_file_that_goes_while_its_folder_is_read_is_not_told(file_site: FileSite) -> None:
+    store = file_site.store()
+    put(store, MINE, [b"mine"])
+    put(store, OTHER, [b"other"])
+    listing = store.browse("recordings/")
+    first = next(listing).key
+    (file_site.root / (OTHER if first == MINE else MINE)).unlink()
+    assert list(listing) == []
