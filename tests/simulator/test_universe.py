@@ -102,10 +102,10 @@ def test_a_window_is_cut_to_the_millisecond(offset: int) -> None:
 def test_a_day_of_a_million_is_counted_at_once_and_costs_no_memory() -> None:
     universe = Universe(calls_per_day=1_000_000)
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     hours = [universe.count(MIDNIGHT + n * 3_600_000, MIDNIGHT + (n + 1) * 3_600_000) for n in range(24)]
     first = list(islice(universe.calls(MIDNIGHT, MIDNIGHT + MS_PER_DAY), 10))
-    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    took, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sum(hours) == 1_000_000
     assert len(first) == 10
