@@ -24,15 +24,8 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    ExportRequest,
-    ExportWindow,
-    Lease,
-    Organisation,
-    RequestState,
-)
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Lease, RequestState
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.plugins import answers
 from dev.bench_ledger import LEDGERS

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from statistics import mean, quantiles
 
-from airflow_provider_genesys.export.model import Attempt, AttemptStatus
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus
 from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, next_poll_at
 
 JOBS = 4000

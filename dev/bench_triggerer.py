@@ -119,8 +119,9 @@ def submit(count: int, url: str) -> list[tuple[str, str]]:
     from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
     from airflow_provider_genesys.api.guide import GuideApi
     from airflow_provider_genesys.api.hosts import resolve_hosts
+    from airflow_provider_genesys.export.entry import Attempt, AttemptStatus
     from airflow_provider_genesys.export.leases import Leases
-    from airflow_provider_genesys.export.model import Attempt, AttemptStatus, ExportRequest, ExportWindow
+    from airflow_provider_genesys.export.model import ExportRequest, ExportWindow
     from airflow_provider_genesys.hooks.genesys import GenesysHook
     from airflow_provider_genesys.wiring import ledger
 

@@ -13,8 +13,8 @@ from airflow_provider_genesys.cli import estimation, views
 from airflow_provider_genesys.cli.lookup import hook_of, ledger_of
 from airflow_provider_genesys.cli.output import exit_codes, print_json, print_table, say
 from airflow_provider_genesys.cli.search import by_anything, by_key
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.model import AttemptStatus, Entry, RequestState
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -9,8 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_genesys.cli.definition import time_of
+from airflow_provider_genesys.export.entry import Entry
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.model import Entry, ExportWindow
+from airflow_provider_genesys.export.model import ExportWindow
 
 if TYPE_CHECKING:
     from airflow_provider_genesys.export.ports import Ledger

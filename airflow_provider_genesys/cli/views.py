@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_genesys.export.model import Attempt, Entry
+from airflow_provider_genesys.export.entry import Attempt, Entry
 
 SHORT_KEY = 12
 

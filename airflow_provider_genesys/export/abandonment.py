@@ -7,9 +7,10 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry
 from airflow_provider_genesys.export.errors import ExportError
 from airflow_provider_genesys.export.leases import Leases
-from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportRequest
+from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.ports import ExportApi, Ledger
 
 logger = logging.getLogger(__name__)

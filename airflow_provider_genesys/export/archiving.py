@@ -11,11 +11,11 @@ from functools import partial
 from itertools import zip_longest
 
 from airflow_provider_genesys.export.checkpoints import Checkpoints
+from airflow_provider_genesys.export.entry import Entry
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, InvalidInput, Passing, UrlsExpired
 from airflow_provider_genesys.export.leases import LeaseKeeper, Leases
 from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
-    Entry,
     ExportJob,
     ExportRequest,
     Manifest,

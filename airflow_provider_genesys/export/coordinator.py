@@ -16,6 +16,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from airflow_provider_genesys.export.abandonment import Abandonment
+from airflow_provider_genesys.export.entry import Entry, RequestState
 from airflow_provider_genesys.export.errors import (
     ExportError,
     InvalidInput,
@@ -30,12 +31,10 @@ from airflow_provider_genesys.export.lookup import Lookup
 from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import (
     AUDIO,
-    Entry,
     ExportRequest,
     ExportWindow,
     Organisation,
     Receipt,
-    RequestState,
     canonical_key,
 )
 from airflow_provider_genesys.export.planning import calendar_days, check_availability, cut_day

@@ -17,8 +17,9 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TypeVar
 
+from airflow_provider_genesys.export.entry import RequestState, Standing
 from airflow_provider_genesys.export.guardrail import OWN
-from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, RequestState, Standing
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow
 
 T = TypeVar("T")
 

@@ -16,8 +16,9 @@ from heapq import heappop, heappush
 from itertools import count
 from statistics import median
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.model import SPAN, Attempt, AttemptStatus, ExportWindow
+from airflow_provider_genesys.export.model import SPAN, ExportWindow
 from airflow_provider_genesys.export.planning import cut_day
 from airflow_provider_genesys.export.polling import (
     DURATIONS_KEPT,

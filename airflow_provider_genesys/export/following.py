@@ -9,18 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.metering import Figure, Meter
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportJob,
-    ExportRequest,
-    JobStatus,
-    RequestState,
-)
+from airflow_provider_genesys.export.model import ExportJob, ExportRequest, JobStatus
 from airflow_provider_genesys.export.planning import quarters
 from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, likelihood, next_poll_at
 from airflow_provider_genesys.export.ports import ExportApi, Ledger

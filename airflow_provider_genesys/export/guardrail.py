@@ -14,16 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, RequestState
 from airflow_provider_genesys.export.errors import InvalidInput, OutcomeUnknown, Passing, Refused
 from airflow_provider_genesys.export.leases import Held, Leases
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    ExportRequest,
-    ExportWindow,
-    Organisation,
-    RequestState,
-)
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.ports import Ledger, Submitter
 from airflow_provider_genesys.export.submission import Submission
 

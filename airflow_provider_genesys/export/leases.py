@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, Lease
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
-from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportRequest, Lease
+from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.ports import Ledger
 
 

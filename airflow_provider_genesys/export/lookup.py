@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from airflow_provider_genesys.export.entry import Entry
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.leases import Leases
-from airflow_provider_genesys.export.model import Entry, ExportRequest
+from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.ports import Ledger
 
 

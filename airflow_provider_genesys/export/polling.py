@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from airflow_provider_genesys.export.model import Attempt
+from airflow_provider_genesys.export.entry import Attempt
 
 ENOUGH = 5
 """Jobs that make a history."""

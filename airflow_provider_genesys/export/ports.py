@@ -10,21 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from airflow_provider_genesys.export.entry import Entry, Lease, RequestState, Standing
 from airflow_provider_genesys.export.errors import ExportError
 from airflow_provider_genesys.export.model import (
     Delivery,
-    Entry,
     ExportJob,
     ExportRequest,
     ExportWindow,
-    Lease,
     Manifest,
     Receipt,
     ReceiptLine,
     Recording,
-    RequestState,
     Reservation,
-    Standing,
     StoredObject,
     Version,
 )

@@ -14,18 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_genesys.export.archiving import refuse_foreign
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import LeaseLost, NoReceipt
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.lookup import Lookup
-from airflow_provider_genesys.export.model import (
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    ReceiptLine,
-    RecordingStatus,
-    RequestState,
-)
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, ReceiptLine, RecordingStatus
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.statement import LACKING

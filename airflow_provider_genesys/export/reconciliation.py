@@ -12,15 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry
 from airflow_provider_genesys.export.errors import NoReceipt
-from airflow_provider_genesys.export.model import (
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    ReceiptLine,
-    RecordingStatus,
-)
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, ReceiptLine, RecordingStatus
 from airflow_provider_genesys.export.ports import Archive
 from airflow_provider_genesys.export.statement import LACKING
 

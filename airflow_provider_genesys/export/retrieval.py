@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_genesys.export.archiving import Archiving, Leftover, check_life, refuse_foreign
 from airflow_provider_genesys.export.arrival import arrived
+from airflow_provider_genesys.export.entry import Entry, RequestState
 from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.metering import Meter
 from airflow_provider_genesys.export.model import (
-    Entry,
     ExportJob,
     ExportRequest,
     ExportWindow,
@@ -24,7 +24,6 @@ from airflow_provider_genesys.export.model import (
     ReceiptLine,
     Recording,
     RecordingStatus,
-    RequestState,
 )
 from airflow_provider_genesys.export.ports import Archive, ExportApi, Ledger
 from airflow_provider_genesys.export.statement import LACKING

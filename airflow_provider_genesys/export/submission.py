@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from airflow_provider_genesys.export.entry import MAX_RESUBMISSIONS, Attempt, AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import (
     ExportFailed,
     LeaseLost,
@@ -25,14 +26,7 @@ from airflow_provider_genesys.export.errors import (
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.lookup import Lookup
 from airflow_provider_genesys.export.metering import Figure, Meter
-from airflow_provider_genesys.export.model import (
-    MAX_RESUBMISSIONS,
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    RequestState,
-)
+from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.planning import quarters
 from airflow_provider_genesys.export.ports import Ledger, Submitter
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from airflow_provider_genesys.export.archiving import Archiving
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, LeaseLost, NotYet, Passing
 from airflow_provider_genesys.export.following import Following
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.lookup import Lookup
-from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportJob, JobStatus, Receipt, RequestState
+from airflow_provider_genesys.export.model import ExportJob, JobStatus, Receipt
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.export.model import SPAN as SPAN
-from airflow_provider_genesys.export.model import Reservation
+from airflow_provider_genesys.export.model import SPAN, Reservation
 
 
 @dataclass(frozen=True)

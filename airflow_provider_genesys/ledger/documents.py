@@ -15,17 +15,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from airflow_provider_genesys.export.model import (
-    AUDIO,
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Organisation,
-    RequestState,
-    Standing,
-)
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, RequestState, Standing
+from airflow_provider_genesys.export.model import AUDIO, ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.polling import DURATIONS_KEPT
 
 Document = Mapping[str, Any]

@@ -26,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.ledger.budget import SPAN
+from airflow_provider_genesys.export.model import SPAN
 from airflow_provider_genesys.ledger.optimistic import Away, Found, OptimisticLedger
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from airflow_provider_genesys.export.entry import Attempt, Entry, Lease
 from airflow_provider_genesys.export.errors import LeaseLost
-from airflow_provider_genesys.export.model import Attempt, Entry, Lease
 from airflow_provider_genesys.ledger.documents import Document, entry_of, window_of
 
 FREE: Document = {"held_by": "", "held_until": 0.0, "held_exclusively": False}

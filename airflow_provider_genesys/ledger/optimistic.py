@@ -17,17 +17,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Lease,
-    RequestState,
-    Reservation,
-    Standing,
-)
-from airflow_provider_genesys.ledger.budget import SPAN, Budget
+from airflow_provider_genesys.export.entry import Attempt, Entry, Lease, RequestState, Standing
+from airflow_provider_genesys.export.model import SPAN, ExportRequest, ExportWindow, Reservation
+from airflow_provider_genesys.ledger.budget import Budget
 from airflow_provider_genesys.ledger.documents import (
     COMPACTED,
     NO_CONVERSATIONS,

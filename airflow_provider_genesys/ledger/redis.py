@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from airflow_provider_genesys.export.errors import InvalidInput
-from airflow_provider_genesys.ledger.budget import SPAN
+from airflow_provider_genesys.export.model import SPAN
 from airflow_provider_genesys.ledger.optimistic import Away, Found, OptimisticLedger
 
 logger = logging.getLogger(__name__)

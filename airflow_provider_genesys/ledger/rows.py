@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import Select
 
-from airflow_provider_genesys.export.model import Attempt, Entry, Lease, RequestState
+from airflow_provider_genesys.export.entry import Attempt, Entry, Lease, RequestState
 from airflow_provider_genesys.ledger import schema
 from airflow_provider_genesys.ledger.documents import (
     NO_CONVERSATIONS,

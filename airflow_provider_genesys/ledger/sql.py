@@ -25,17 +25,10 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
-from airflow_provider_genesys.export.model import (
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Lease,
-    RequestState,
-    Reservation,
-    Standing,
-)
+from airflow_provider_genesys.export.entry import Entry, Lease, RequestState, Standing
+from airflow_provider_genesys.export.model import SPAN, ExportRequest, ExportWindow, Reservation
 from airflow_provider_genesys.ledger import migrations, rows, schema
-from airflow_provider_genesys.ledger.budget import SPAN, Budget
+from airflow_provider_genesys.ledger.budget import Budget
 from airflow_provider_genesys.ledger.documents import (
     COMPACTED,
     durations_of,

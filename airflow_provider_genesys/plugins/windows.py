@@ -11,15 +11,9 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_genesys.cli import views
+from airflow_provider_genesys.export.entry import Entry, RequestState, Standing
 from airflow_provider_genesys.export.errors import ExportError
-from airflow_provider_genesys.export.model import (
-    Entry,
-    ExportWindow,
-    ReceiptLine,
-    RecordingStatus,
-    RequestState,
-    Standing,
-)
+from airflow_provider_genesys.export.model import ExportWindow, ReceiptLine, RecordingStatus
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.wiring import receipt_reader
 

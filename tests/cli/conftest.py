@@ -12,15 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_genesys.cli.definition import parser
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Organisation,
-    RequestState,
-)
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, RequestState
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.wiring import ledger
 from tests.rig import SECRET

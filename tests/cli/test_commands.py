@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_genesys.export.entry import Entry
 from airflow_provider_genesys.export.errors import LeaseLost
-from airflow_provider_genesys.export.model import Entry, Organisation
+from airflow_provider_genesys.export.model import Organisation
 from tests.cli.conftest import ARCHIVED, FAILED, ORGANISATION, SPLIT, Desk, attempt
 from tests.rig import SECRET
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from airflow_provider_genesys.export.model import AttemptStatus, RequestState
+from airflow_provider_genesys.export.entry import AttemptStatus, RequestState
 from tests.crash.world import World, assert_archive_is_whole, days, ends_well, kill
 from tests.waiting import until
 

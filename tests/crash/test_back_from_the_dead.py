@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 
 import pytest
 
-from airflow_provider_genesys.export.model import AttemptStatus
+from airflow_provider_genesys.export.entry import AttemptStatus
 from tests.crash.conftest import LEDGERS
 from tests.crash.world import PACE, World, assert_archive_is_whole, days, ends_well
 from tests.end_to_end.ways import BATCH, BULK, GUIDE, TRANSCODED, Way

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 
 import pytest
 
-from airflow_provider_genesys.export.model import AttemptStatus, RequestState
+from airflow_provider_genesys.export.entry import AttemptStatus, RequestState
 from tests.crash.world import PACE, World, assert_archive_is_whole, days, ends_well, kill
 
 VOLUMES = {"2024-05-01": 192, "2024-05-02": 192, "2024-05-03": 24}

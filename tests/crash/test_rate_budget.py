@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from airflow_provider_genesys.export.coordinator import Pace
-from airflow_provider_genesys.ledger.budget import SPAN
+from airflow_provider_genesys.export.model import SPAN
 from tests.crash.driver import FastClock
 from tests.crash.world import World, days
 from tests.waiting import until

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_genesys.export.arrival import PATIENCE
+from airflow_provider_genesys.export.entry import AttemptStatus, RequestState
 from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, NotYet
 from airflow_provider_genesys.export.following import Wait
-from airflow_provider_genesys.export.model import AttemptStatus, ReceiptLine, RequestState
+from airflow_provider_genesys.export.model import ReceiptLine
 from tests.export.memory import COMPLETES
 from tests.export.orchestrator import DAY, World, asked, hours
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace, Pending
+from airflow_provider_genesys.export.entry import RequestState
 from airflow_provider_genesys.export.errors import (
     ExportFailed,
     InvalidInput,
@@ -25,7 +26,7 @@ from airflow_provider_genesys.export.errors import (
 )
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
-from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, RequestState
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow
 from airflow_provider_genesys.export.planning import blocks
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.export.turns import Turns

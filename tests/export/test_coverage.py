@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_genesys.export.coverage import Coverage, Day, DayStatus, coverages, gaps
-from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation, RequestState, Standing
+from airflow_provider_genesys.export.entry import RequestState, Standing
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.planning import calendar_days, timezone_of
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)

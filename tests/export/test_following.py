@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import LeaseLost, NoAccess, Passing, Refused
 from airflow_provider_genesys.export.following import Following, Progress, Wait
 from airflow_provider_genesys.export.leases import Leases
-from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Entry, ExportRequest, JobStatus, RequestState
+from airflow_provider_genesys.export.model import SPAN, ExportRequest, JobStatus
 from airflow_provider_genesys.export.submission import Submission
-from airflow_provider_genesys.ledger.budget import SPAN
 from tests.export.memory import COMPLETES, FAILS, FAILS_SILENTLY, IS_CANCELED, Fate
 from tests.export.orchestrator import ORGANISATION, World, asked, hours
 

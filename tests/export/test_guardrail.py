@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, OutcomeUnknown, Passing, Refused
 from airflow_provider_genesys.export.guardrail import failed, finished, request_of, submitted_once
 from airflow_provider_genesys.export.leases import Held
-from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportRequest, Organisation, RequestState
+from airflow_provider_genesys.export.model import ExportRequest, Organisation
 from tests.export.memory import Clock
 from tests.ledger.memory import MemoryLedger
 

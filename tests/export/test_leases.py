@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Lease
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.leases import LeaseKeeper, Leases
-from airflow_provider_genesys.export.model import Attempt, AttemptStatus, Lease
 from tests.export.memory import Clock
 from tests.export.orchestrator import World, asked, hours
 from tests.ledger.memory import MemoryLedger

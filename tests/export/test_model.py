@@ -14,9 +14,6 @@ from hypothesis import strategies as st
 from airflow_provider_genesys.export import errors
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, OutcomeUnknown, Passing
 from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
     ExportJob,
     ExportRequest,
     ExportWindow,
@@ -132,17 +129,6 @@ def test_presigned_urls_are_in_no_repr() -> None:
         assert "verysecret" not in repr(thing)
         assert "amazonaws" not in f"{thing}"
     assert "call" in repr(recording)
-
-
-def test_the_current_attempt_is_the_newest_of_the_present_generation() -> None:
-    old, first, second = (
-        Attempt(3, 0, AttemptStatus.FAILED),
-        Attempt(0, 1, AttemptStatus.FAILED),
-        Attempt(1, 1, AttemptStatus.SUBMITTED),
-    )
-    assert Entry(REQUEST, generation=1, attempts=(old, first, second)).current == second
-    assert Entry(REQUEST, generation=1, attempts=(old,)).current is None
-    assert Entry(REQUEST).current is None
 
 
 ERRORS = sorted(

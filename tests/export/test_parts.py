@@ -10,16 +10,10 @@ from datetime import UTC
 import pytest
 
 from airflow_provider_genesys.export.coordinator import Pending
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import ExportFailed, Passing, UrlsExpired
 from airflow_provider_genesys.export.leases import Held, Leases
-from airflow_provider_genesys.export.model import (
-    AttemptStatus,
-    Entry,
-    ExportJob,
-    ExportRequest,
-    Receipt,
-    RequestState,
-)
+from airflow_provider_genesys.export.model import ExportJob, ExportRequest, Receipt
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory import (
     COMPLETES,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genesys.export.model import Attempt, AttemptStatus
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus
 from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, likelihood, next_poll_at
 
 SUBMITTED = Attempt(0, 0, AttemptStatus.SUBMITTED, "job-1", submitted_at=1000.0)

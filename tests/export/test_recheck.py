@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
-from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportWindow, RequestState
+from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.export.reconciliation import Report
 from tests.export.memory import FAILS, IS_CANCELED, Fate, MemoryArchive, moved, with_status
 from tests.export.orchestrator import DAY, MIDNIGHT, World, asked, hours

@@ -7,16 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry
 from airflow_provider_genesys.export.errors import NoReceipt
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
-    Manifest,
-    ReceiptLine,
-    RecordingStatus,
-    StoredObject,
-)
+from airflow_provider_genesys.export.model import Manifest, ReceiptLine, RecordingStatus, StoredObject
 from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
 from tests.export.memory import MemoryArchive
 from tests.export.orchestrator import DAY, World, asked, hours

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 
 from airflow_provider_genesys.export.checkpoints import Checkpoints
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import (
     ExportError,
     ExportFailed,
@@ -23,15 +24,12 @@ from airflow_provider_genesys.export.errors import (
 from airflow_provider_genesys.export.following import Following
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import (
-    AttemptStatus,
-    Entry,
     ExportJob,
     ExportRequest,
     ExportWindow,
     Receipt,
     ReceiptLine,
     RecordingStatus,
-    RequestState,
 )
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import LeaseLost, NotYet
 from airflow_provider_genesys.export.following import Following, Wait
 from airflow_provider_genesys.export.leases import Leases
-from airflow_provider_genesys.export.model import AttemptStatus, Entry, ExportRequest, RequestState
+from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory import COMPLETES, LOSES_ITS_ANSWER, MemoryJob, is_refused
 from tests.export.orchestrator import World, asked, hours

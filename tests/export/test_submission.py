@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from airflow_provider_genesys.export.entry import MAX_RESUBMISSIONS, Attempt, AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import (
     ExportFailed,
     LeaseLost,
@@ -18,14 +19,7 @@ from airflow_provider_genesys.export.errors import (
     Refused,
 )
 from airflow_provider_genesys.export.leases import Held, Leases
-from airflow_provider_genesys.export.model import (
-    MAX_RESUBMISSIONS,
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    RequestState,
-)
+from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.ports import Submitter
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory import LOSES_ITS_ANSWER, Fate, is_refused, is_too_busy

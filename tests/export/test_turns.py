@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_genesys.export.model import Reservation
+from airflow_provider_genesys.export.model import SPAN, Reservation
 from airflow_provider_genesys.export.turns import Turns, shared_turns
-from airflow_provider_genesys.ledger.budget import SPAN
 from tests.export.memory import Clock
 from tests.ledger.memory import MemoryLedger
 

@@ -7,17 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
 
+from airflow_provider_genesys.export.entry import Entry, Lease, RequestState, Standing
 from airflow_provider_genesys.export.errors import LeaseLost
-from airflow_provider_genesys.export.model import (
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Lease,
-    RequestState,
-    Reservation,
-    Standing,
-)
-from airflow_provider_genesys.ledger.budget import SPAN, Budget
+from airflow_provider_genesys.export.model import SPAN, ExportRequest, ExportWindow, Reservation
+from airflow_provider_genesys.ledger.budget import Budget
 
 
 @dataclass

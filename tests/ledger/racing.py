@@ -10,7 +10,8 @@ from multiprocessing import get_context
 from types import TracebackType
 from typing import Any
 
-from airflow_provider_genesys.export.model import Entry, ExportRequest, ExportWindow, Reservation
+from airflow_provider_genesys.export.entry import Entry
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Reservation
 from tests.ledger.backends import open_ledger
 
 HEAD_START = 0.15

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genesys.ledger.budget import SPAN, Budget
+from airflow_provider_genesys.export.model import SPAN
+from airflow_provider_genesys.ledger.budget import Budget
 
 NOON = 1_714_564_800.0
 

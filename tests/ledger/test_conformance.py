@@ -10,19 +10,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, Lease, RequestState, Standing
 from airflow_provider_genesys.export.errors import InvalidInput, LeaseLost
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Lease,
-    Organisation,
-    RequestState,
-    Reservation,
-    Standing,
-)
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation, Reservation
 from airflow_provider_genesys.export.ports import Ledger
 from tests.ledger import racing
 from tests.ledger.backends import open_ledger

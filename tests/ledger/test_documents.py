@@ -6,15 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Organisation,
-    RequestState,
-)
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, RequestState
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.ledger.documents import (
     attempt_document,
     attempt_of,

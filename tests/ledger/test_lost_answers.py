@@ -11,14 +11,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    ExportRequest,
-    ExportWindow,
-    Organisation,
-    RequestState,
-)
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, RequestState
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.ports import Ledger
 from tests.ledger.backends import open_ledger
 from tests.servers.severing import SeveringProxy, severing_proxy

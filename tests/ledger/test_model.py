@@ -14,18 +14,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, Lease, RequestState
 from airflow_provider_genesys.export.errors import LeaseLost
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Lease,
-    Organisation,
-    RequestState,
-    Reservation,
-)
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation, Reservation
 from airflow_provider_genesys.export.ports import Ledger
 from tests.ledger.backends import open_ledger
 from tests.ledger.memory import MemoryLedger

@@ -12,14 +12,9 @@ from typing import Any
 import pytest
 import redis as redis_py
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    ExportRequest,
-    ExportWindow,
-    Organisation,
-)
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.ledger.redis import SESSION, redis_ledger, shared_client
 from tests.servers.redis import RedisServer, redis_server
 

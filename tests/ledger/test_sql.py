@@ -20,16 +20,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, make_url
 
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
-from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
-    ExportRequest,
-    ExportWindow,
-    Organisation,
-    RequestState,
-)
+from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.ledger.engines import ledger_engine, shared_engine
 from airflow_provider_genesys.ledger.sql import SqlLedger
 from tests.servers.mariadb import MariadbServer

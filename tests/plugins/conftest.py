@@ -13,16 +13,13 @@ import pytest
 
 from airflow_provider_genesys.archive.layout import receipt_key
 from airflow_provider_genesys.archive.receipts import write_receipt
+from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry, RequestState
 from airflow_provider_genesys.export.model import (
-    Attempt,
-    AttemptStatus,
-    Entry,
     ExportRequest,
     ExportWindow,
     Organisation,
     ReceiptLine,
     RecordingStatus,
-    RequestState,
 )
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.wiring import ledger

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_genesys.archive.layout import receipt_key
-from airflow_provider_genesys.export.model import ExportWindow, Organisation, RecordingStatus, RequestState
+from airflow_provider_genesys.export.entry import RequestState
+from airflow_provider_genesys.export.model import ExportWindow, Organisation, RecordingStatus
 from airflow_provider_genesys.plugins import answers, windows
 from airflow_provider_genesys.wiring import default_ledger_file
 from tests.plugins.conftest import Records, asked, attempt, day_of_may

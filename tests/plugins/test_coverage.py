@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow import plugins_manager
 
-from airflow_provider_genesys.export.model import RequestState
+from airflow_provider_genesys.export.entry import RequestState
 from airflow_provider_genesys.plugins.coverage import CoveragePlugin
 from airflow_provider_genesys.plugins.page import page, page_headers
 from airflow_provider_genesys.versions import IS_AIRFLOW_3
