@@ -18,7 +18,7 @@ from airflow_provider_genesys.simulator import Fault, Simulator
 from airflow_provider_genesys.simulator.conversations import DIVISION_IDS
 from airflow_provider_genesys.simulator.universe import AGENT_IDS, QUEUE_IDS
 from tests.api.rude import Answer, RudePlatform
-from tests.export.memory import Clock
+from tests.export.memory.clock import Clock
 
 DAY = ExportWindow(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC))
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC).timestamp()

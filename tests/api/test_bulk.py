@@ -25,7 +25,7 @@ from airflow_provider_genesys.export.model import ExportJob, ExportRequest, Expo
 from airflow_provider_genesys.simulator import Fault, Simulator
 from airflow_provider_genesys.simulator.universe import QUEUE_IDS
 from tests.api.rude import Answer, RudePlatform
-from tests.export.memory import Clock
+from tests.export.memory.clock import Clock
 
 DAY = ExportWindow(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC))
 REQUEST = ExportRequest(Organisation("api.mypurecloud.com", "demo"), DAY, "original")

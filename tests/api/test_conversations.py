@@ -16,7 +16,7 @@ from airflow_provider_genesys.api.client import GenesysClient
 from airflow_provider_genesys.export.errors import Passing, Refused
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, JobStatus, Organisation
 from tests.api.rude import Answer, Dropped, RudePlatform
-from tests.export.memory import Clock
+from tests.export.memory.clock import Clock
 
 DAY = ExportWindow(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC))
 REQUEST = ExportRequest(Organisation("api.mypurecloud.com", "demo"), DAY, "mp3")

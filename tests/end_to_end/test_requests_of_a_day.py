@@ -17,7 +17,9 @@ from airflow_provider_genesys.export.coordinator import Pace
 from airflow_provider_genesys.export.errors import ExportError
 from airflow_provider_genesys.export.model import ExportWindow, Recording
 from airflow_provider_genesys.simulator import Simulator, Universe
-from tests.export.memory import Clock, MemoryApi, MemoryArchive
+from tests.export.memory.archive import MemoryArchive
+from tests.export.memory.clock import Clock
+from tests.export.memory.platform import MemoryApi
 from tests.export.orchestrator import ORGANISATION, World
 from tests.ledger.memory import MemoryLedger
 

@@ -5,7 +5,7 @@ import pytest
 
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import Clock
+from tests.export.memory.clock import Clock
 from tests.export.orchestrator import World, new_world
 
 

@@ -17,7 +17,9 @@ from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import Clock, MemoryApi, MemoryArchive, calls_every
+from tests.export.memory.archive import MemoryArchive
+from tests.export.memory.clock import Clock
+from tests.export.memory.platform import MemoryApi, calls_every
 from tests.ledger.memory import MemoryLedger
 
 T = TypeVar("T")

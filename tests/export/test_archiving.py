@@ -12,7 +12,8 @@ import pytest
 from airflow_provider_genesys.export.errors import InvalidInput, LeaseLost, Passing, Refused
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import Receipt, RecordingStatus
-from tests.export.memory import COMPLETES, MemoryArchive, moved, with_status
+from tests.export.memory.archive import MemoryArchive, moved, with_status
+from tests.export.memory.fates import COMPLETES
 from tests.export.orchestrator import World
 from tests.export.test_retrieval import MANY, REQUEST, Ann, ann
 from tests.ledger.memory import MemoryLedger

@@ -14,7 +14,7 @@ from airflow_provider_genesys.export.entry import AttemptStatus, RequestState
 from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, NotYet
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.model import ReceiptLine
-from tests.export.memory import COMPLETES
+from tests.export.memory.fates import COMPLETES
 from tests.export.orchestrator import DAY, World, asked, hours
 
 REQUEST = asked(media_format="original")

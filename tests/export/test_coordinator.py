@@ -16,31 +16,16 @@ import pytest
 
 from airflow_provider_genesys.export.coordinator import Coordinator, Pace, Pending
 from airflow_provider_genesys.export.entry import RequestState
-from airflow_provider_genesys.export.errors import (
-    ExportFailed,
-    InvalidInput,
-    NoAccess,
-    Passing,
-    Refused,
-    UrlsExpired,
-)
+from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, NoAccess, Passing, Refused, UrlsExpired
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow
 from airflow_provider_genesys.export.planning import blocks
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.export.turns import Turns
-from tests.export.memory import (
-    COMPLETES,
-    FAILS,
-    FAILS_SILENTLY,
-    IS_CANCELED,
-    LOSES_ITS_ANSWER,
-    Clock,
-    MemoryArchive,
-    is_too_busy,
-    with_status,
-)
+from tests.export.memory.archive import MemoryArchive, with_status
+from tests.export.memory.clock import Clock
+from tests.export.memory.fates import COMPLETES, FAILS, FAILS_SILENTLY, IS_CANCELED, LOSES_ITS_ANSWER, is_too_busy
 from tests.export.orchestrator import DAY, World, asked, hours, new_world
 from tests.ledger.memory import MemoryLedger
 

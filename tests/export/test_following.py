@@ -12,7 +12,7 @@ from airflow_provider_genesys.export.following import Following, Progress, Wait
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import SPAN, ExportRequest, JobStatus
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import COMPLETES, FAILS, FAILS_SILENTLY, IS_CANCELED, Fate
+from tests.export.memory.fates import COMPLETES, FAILS, FAILS_SILENTLY, IS_CANCELED, Fate
 from tests.export.orchestrator import ORGANISATION, World, asked, hours
 
 REQUEST = asked()

@@ -13,7 +13,7 @@ from airflow_provider_genesys.export.errors import ExportFailed, InvalidInput, O
 from airflow_provider_genesys.export.guardrail import failed, finished, request_of, submitted_once
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportRequest, Organisation
-from tests.export.memory import Clock
+from tests.export.memory.clock import Clock
 from tests.ledger.memory import MemoryLedger
 
 WHAT = {

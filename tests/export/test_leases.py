@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Lease
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.leases import LeaseKeeper, Leases
-from tests.export.memory import Clock
+from tests.export.memory.clock import Clock
 from tests.export.orchestrator import World, asked, hours
 from tests.ledger.memory import MemoryLedger
 

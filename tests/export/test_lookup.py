@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_genesys.export.entry import AttemptStatus
 from airflow_provider_genesys.export.errors import InvalidInput
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import calls_every
+from tests.export.memory.platform import calls_every
 from tests.export.orchestrator import DAY, ORGANISATION, World, asked, ended, hours, parts_of
 
 REQUEST = asked()

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_genesys.export.errors import ExportFailed, Passing, Refused
 from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import RecordingStatus
-from tests.export.memory import COMPLETES, FAILS, IS_CANCELED, LOSES_ITS_ANSWER
+from tests.export.memory.fates import COMPLETES, FAILS, IS_CANCELED, LOSES_ITS_ANSWER
 from tests.export.orchestrator import DAY, World, asked
 
 REQUEST = asked()

@@ -15,16 +15,9 @@ from airflow_provider_genesys.export.errors import ExportFailed, Passing, UrlsEx
 from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import ExportJob, ExportRequest, Receipt
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import (
-    COMPLETES,
-    FAILS,
-    LOSES_ITS_ANSWER,
-    Fate,
-    MemoryArchive,
-    calls_every,
-    is_refused,
-    with_status,
-)
+from tests.export.memory.archive import MemoryArchive, with_status
+from tests.export.memory.fates import COMPLETES, FAILS, LOSES_ITS_ANSWER, Fate, is_refused
+from tests.export.memory.platform import calls_every
 from tests.export.orchestrator import DAY, World, asked, ended, hours, parts_of
 from tests.ledger.memory import MemoryLedger
 

@@ -13,7 +13,8 @@ from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestS
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
 from airflow_provider_genesys.export.model import ExportWindow
 from airflow_provider_genesys.export.reconciliation import Report
-from tests.export.memory import FAILS, IS_CANCELED, Fate, MemoryArchive, moved, with_status
+from tests.export.memory.archive import MemoryArchive, moved, with_status
+from tests.export.memory.fates import FAILS, IS_CANCELED, Fate
 from tests.export.orchestrator import DAY, MIDNIGHT, World, asked, hours
 
 LIMIT = 5000

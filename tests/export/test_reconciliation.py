@@ -11,7 +11,7 @@ from airflow_provider_genesys.export.entry import Attempt, AttemptStatus, Entry
 from airflow_provider_genesys.export.errors import NoReceipt
 from airflow_provider_genesys.export.model import Manifest, ReceiptLine, RecordingStatus, StoredObject
 from airflow_provider_genesys.export.reconciliation import Report, WindowBalance, balance, lines_of, verified
-from tests.export.memory import MemoryArchive
+from tests.export.memory.archive import MemoryArchive
 from tests.export.orchestrator import DAY, World, asked, hours
 
 REQUEST = asked()

@@ -33,7 +33,10 @@ from airflow_provider_genesys.export.model import (
 )
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import COMPLETES, SIGNATURE, Clock, Fate, MemoryArchive, moved, with_status
+from tests.export.memory.archive import MemoryArchive, moved, with_status
+from tests.export.memory.clock import Clock
+from tests.export.memory.fates import COMPLETES, Fate
+from tests.export.memory.platform import SIGNATURE
 from tests.export.orchestrator import World, asked, hours
 
 REQUEST = asked(hours(0, 5))

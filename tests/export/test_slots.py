@@ -13,7 +13,8 @@ from airflow_provider_genesys.export.following import Following, Wait
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import COMPLETES, LOSES_ITS_ANSWER, MemoryJob, is_refused
+from tests.export.memory.fates import COMPLETES, LOSES_ITS_ANSWER, is_refused
+from tests.export.memory.platform import MemoryJob
 from tests.export.orchestrator import World, asked, hours
 
 REQUEST = asked()

@@ -22,7 +22,7 @@ from airflow_provider_genesys.export.leases import Held, Leases
 from airflow_provider_genesys.export.model import ExportRequest
 from airflow_provider_genesys.export.ports import Submitter
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory import LOSES_ITS_ANSWER, Fate, is_refused, is_too_busy
+from tests.export.memory.fates import LOSES_ITS_ANSWER, Fate, is_refused, is_too_busy
 from tests.export.orchestrator import DAY, World, asked, ended, hours
 from tests.ledger.memory import MemoryLedger
 

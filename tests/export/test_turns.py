@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_genesys.export.model import SPAN, Reservation
 from airflow_provider_genesys.export.turns import Turns, shared_turns
-from tests.export.memory import Clock
+from tests.export.memory.clock import Clock
 from tests.ledger.memory import MemoryLedger
 
 ORGANISATION = "client@api.mypurecloud.com"

@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Genesys Cloud, its storage and an archive in memory, which behave as badly as a test wants them to."""
+"""Genesys Cloud and its storage in memory, which behave as badly as a test wants them to."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from airflow_provider_genesys.export.errors import (
-    ExportError,
-    InvalidInput,
-    NotYet,
-    OutcomeUnknown,
-    Passing,
-    UrlsExpired,
-)
+from airflow_provider_genesys.export.errors import ExportError, NotYet
 from airflow_provider_genesys.export.model import (
     Delivery,
     ExportJob,
@@ -26,84 +18,13 @@ from airflow_provider_genesys.export.model import (
     ExportWindow,
     JobStatus,
     Manifest,
-    Receipt,
-    ReceiptLine,
     Recording,
-    StoredObject,
-    Version,
 )
 from airflow_provider_genesys.export.ports import ExportApi
+from tests.export.memory.clock import Clock
+from tests.export.memory.fates import COMPLETES, Fate
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SIGNATURE = "signature-that-nobody-may-see"
-
-
-class Clock:
-    """A clock that stands still until somebody sleeps.
-
-    :ivar slept: every sleep, in seconds.
-    """
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.now = now.timestamp()
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-@dataclass(frozen=True)
-class Fate:
-    """What becomes of one submission.
-
-    :param ends: the job's end, after ``seconds``; the platform's ``words`` come with it.
-    :param raises: what the ``POST`` raises.
-    :param makes_job: whether there is a job all the same.
-    :param until_then: the job's status before its end.
-    :param lives: seconds from its end for which the job's URLs live; None: it doesn't say, they live for ever.
-    :param listed: ids of the job's recordings; None: the calls of its window.
-    :param unavailable: ids whose URL is null.
-    :param manifest: ids that the manifest lists; None: those of the job.
-    :param manifest_reads: whether the manifest has a known form.
-    :param has_manifest: whether the job has a URL of a manifest at all.
-    :param prepares: seconds until a job that waits to be started is ready; its ``seconds`` begin when it is.
-    """
-
-    ends: JobStatus = JobStatus.COMPLETED
-    seconds: float = 0.0
-    words: str | None = None
-    raises: ExportError | None = None
-    makes_job: bool = True
-    until_then: str = "processing"
-    lives: float | None = 3600.0
-    listed: tuple[str, ...] | None = None
-    unavailable: frozenset[str] = frozenset()
-    manifest: tuple[str, ...] | None = None
-    manifest_reads: bool = True
-    has_manifest: bool = True
-    prepares: float = 0.0
-
-
-COMPLETES = Fate()
-FAILS = Fate(JobStatus.FAILED, words="worker aborted")
-FAILS_SILENTLY = Fate(JobStatus.FAILED)
-IS_CANCELED = Fate(JobStatus.CANCELED, words="canceled by an administrator")
-LOSES_ITS_ANSWER = Fate(raises=OutcomeUnknown("the connection was lost; the job may exist or not"))
-
-
-def is_refused(error: ExportError) -> Fate:
-    """The ``POST`` is answered, and there is no job."""
-    return Fate(raises=error, makes_job=False)
-
-
-def is_too_busy(retry_after: float | None = None) -> Fate:
-    """429."""
-    return is_refused(Passing("over the organisation's rate limit", retry_after))
 
 
 @dataclass
@@ -425,163 +346,6 @@ class MemoryApi(ExportApi):
         return f"https://storage.example/{job_id}/{name}?{SIGNATURE}"
 
 
-@dataclass
-class MemoryArchive:
-    """An :class:`~airflow_provider_genesys.export.ports.Archive`, of which several can be filled from one platform.
-
-    :param platform: where URLs lead to.
-    :ivar faults: by recording id, what its next fetches come to; ``UrlsExpired`` ends the transfer.
-    :ivar fetched: recordings whose bytes were asked for, in order.
-    :ivar described: the metadata that recordings came with.
-    :ivar resumed: of every transfer, whether it was said to go on from an earlier one.
-    :ivar receipt_faults: what the next writings of a receipt raise.
-    :ivar written: every receipt that was written, in order.
-    :ivar verified: recordings that were held against what is stored.
-    :ivar has_pyarrow: whether an index can be written.
-    :ivar before_fetch: called with each id before it is fetched.
-    :ivar before_receipt: called before a receipt is written, when its writer can no longer be stopped.
-    :ivar is_bucket: whether the platform can deliver into it.
-    :ivar etag: of what it delivers.
-    """
-
-    platform: MemoryApi
-    destination: str = "s3://calls"
-    objects: dict[str, StoredObject] = field(default_factory=dict)
-    manifests: dict[str, Manifest] = field(default_factory=dict)
-    receipts: dict[ExportWindow, Receipt] = field(default_factory=dict)
-    reports: dict[ExportWindow, Mapping[str, Any]] = field(default_factory=dict)
-    faults: defaultdict[str, deque[ExportError]] = field(default_factory=lambda: defaultdict(deque))
-    fetched: list[str] = field(default_factory=list)
-    described: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    resumed: list[bool] = field(default_factory=list)
-    receipt_faults: deque[ExportError] = field(default_factory=deque)
-    written: list[Receipt] = field(default_factory=list)
-    verified: list[str] = field(default_factory=list)
-    indexes: dict[ExportWindow, list[tuple[ExportRequest, ReceiptLine]]] = field(default_factory=dict)
-    has_pyarrow: bool = True
-    before_fetch: Callable[[str], None] = lambda recording_id: None
-    before_receipt: Callable[[], None] = lambda: None
-    is_bucket: bool = True
-    etag: str = "etag"
-
-    def receipt(self, window: ExportWindow) -> Receipt | None:
-        return self.receipts.get(window)
-
-    def receipt_and_version(self, window: ExportWindow) -> tuple[Receipt | None, Version | None]:
-        return self.receipts.get(window), self.version(window)
-
-    def version(self, window: ExportWindow) -> Version | None:
-        """As stores do it that know an object by its bytes."""
-        return Version(str(hash(repr(self.receipts[window])))) if window in self.receipts else None
-
-    def lines(self, window: ExportWindow) -> Iterator[ReceiptLine] | None:
-        return iter(self.receipts[window]) if window in self.receipts else None
-
-    def put_receipt(
-        self, window: ExportWindow, receipt: Iterable[ReceiptLine], replaces: Version | None
-    ) -> Version | None:
-        if self.receipt_faults:
-            raise self.receipt_faults.popleft()
-        self.before_receipt()
-        if self.version(window) != replaces:
-            return None
-        self.receipts[window] = tuple(receipt)
-        self.written.append(self.receipts[window])
-        return self.version(window)
-
-    def fetch_manifest(self, job_id: str, url: str) -> Manifest:
-        if not self.platform.is_live(url):
-            raise UrlsExpired("storage answered 403")
-        self.manifests[job_id] = self.platform.manifest_of(job_id)
-        return self.manifests[job_id]
-
-    def put_manifest(self, job_id: str, document: Mapping[str, Any]) -> Manifest:
-        self.manifests[job_id] = Manifest(job_id, [(one["id"], one) for one in document["recordings"]])
-        return self.manifests[job_id]
-
-    def manifest(self, job_id: str) -> Manifest | None:
-        return self.manifests.get(job_id)
-
-    def fetch(
-        self,
-        recordings: Sequence[Recording],
-        window: ExportWindow,
-        media_format: str,
-        *,
-        overwrite: bool,
-        proceed: Callable[[], None],
-        resumed: bool = False,
-    ) -> Generator[tuple[Recording, StoredObject | ExportError], None, None]:
-        self.resumed.append(resumed)
-        for recording in recordings:
-            key = f"recordings/{recording.recording_id}.{media_format}"
-            self.described[recording.recording_id] = recording.metadata
-            if key not in self.objects or overwrite:
-                self.before_fetch(recording.recording_id)
-                proceed()
-                self.fetched.append(recording.recording_id)
-                if fault := self._fault(recording):
-                    yield recording, fault
-                    continue
-                self.objects[key] = _stored(key, recording)
-            yield recording, self.objects[key]
-
-    def delivered(self, conversations: Mapping[str, float]) -> Iterator[Recording]:
-        if not self.is_bucket:
-            raise InvalidInput(f"{self.destination} is no bucket that anything is delivered into")
-        for one in self.platform.exported:
-            conversation_id = conversation_of(one)
-            if conversation_id in conversations and self.platform.has_arrived(one):
-                key, stored_at = f"org/{conversation_id}/{one}.ogg", self.platform.exported[one]
-                stored = StoredObject(key, 10, checksum=self.etag, stored_at=stored_at)
-                recording_id = one.partition("/")[0]
-                yield Recording(recording_id, None, conversation_id=conversation_id, extension="ogg", stored=stored)
-
-    def overlooked(self, lines: Iterable[ReceiptLine]) -> Iterator[Recording]:
-        receipt = tuple(lines)
-        named = {line.key for line in receipt}
-        conversations = dict.fromkeys((line.metadata["conversation"] for line in receipt if line.metadata), 0.0)
-        return (file for file in self.delivered(conversations) if file.stored and file.stored.key not in named)
-
-    def report(self, interval: ExportWindow) -> Mapping[str, Any] | None:
-        return self.reports.get(interval)
-
-    def put_report(self, interval: ExportWindow, report: Mapping[str, Any]) -> str:
-        self.reports[interval] = report
-        return f"reports/{interval}"
-
-    @property
-    def can_index(self) -> bool:
-        return self.has_pyarrow
-
-    def put_index(self, interval: ExportWindow, lines: Iterable[tuple[ExportRequest, ReceiptLine]]) -> str:
-        self.indexes[interval] = list(lines)
-        return f"index/{interval}"
-
-    def verify(self, lines: Collection[ReceiptLine]) -> Iterator[tuple[ReceiptLine, str]]:
-        self.verified += [line.recording_id for line in lines]
-        return ((line, "is not there") for line in lines if line.key not in self.objects)
-
-    def empty(self) -> None:
-        """Let somebody empty the bucket."""
-        for content in (self.objects, self.manifests, self.receipts, self.reports):
-            content.clear()
-
-    def _fault(self, recording: Recording) -> ExportError | None:
-        assert recording.url is not None
-        if not self.platform.is_live(recording.url):
-            raise UrlsExpired("storage answered 403")
-        fault = self.faults[recording.recording_id].popleft() if self.faults[recording.recording_id] else None
-        if isinstance(fault, UrlsExpired):
-            raise fault
-        return fault
-
-
-def _stored(key: str, recording: Recording) -> StoredObject:
-    content = f"audio of {recording.recording_id}".encode()
-    return StoredObject(key, len(content), sha256(content).hexdigest(), "etag")
-
-
 def conversation_of(recording_id: str) -> str:
     """The conversation of a recording that a platform delivers."""
     return f"of-{recording_id.partition('/')[0].partition('+')[0]}"
@@ -591,13 +355,3 @@ def calls_every(minutes: int, window: ExportWindow) -> dict[str, datetime]:
     """A call every so many minutes of a window, from its start: ``call-0``, ``call-1`` and so on."""
     count = -(-window.length // timedelta(minutes=minutes))
     return {f"call-{n}": window.start + n * timedelta(minutes=minutes) for n in range(count)}
-
-
-def with_status(receipt: Receipt, status: str) -> list[str]:
-    """The ids that a receipt gives a status."""
-    return [line.recording_id for line in receipt if line.status == status]
-
-
-def moved(receipt: Receipt, request_key: str) -> Receipt:
-    """A receipt as another request's."""
-    return tuple(replace(line, request_key=request_key) for line in receipt)
