@@ -28,6 +28,8 @@ ORGANISATION = Organisation("api.mypurecloud.com", "client")
 MIDNIGHT = datetime(2024, 5, 1, tzinfo=UTC)
 DAY = ExportWindow(MIDNIGHT, MIDNIGHT + timedelta(days=1))
 PATIENCE = timedelta(days=4).total_seconds()
+ALL = {"archived": 24}
+"""What is told of a day on which every recording of a new world is archived."""
 
 
 def hours(start: float, end: float) -> ExportWindow:
@@ -38,6 +40,10 @@ def hours(start: float, end: float) -> ExportWindow:
 def asked(window: ExportWindow = DAY, media_format: str = "mp3", **filters: Any) -> ExportRequest:
     """A request of the test's organisation."""
     return ExportRequest(ORGANISATION, window, media_format, filters)
+
+
+class Killed(BaseException):
+    """A SIGKILL."""
 
 
 @dataclass
@@ -145,3 +151,13 @@ def parts_of(world: World, request: ExportRequest | None = None) -> list[Entry]:
     """The entries of a window's parts; of the whole day's, where none is named."""
     found = [world.ledger.entry(key) for key in world.entry(request or asked()).parts]
     return [part for part in found if part]
+
+
+def calls_made(world: World) -> int:
+    """How many calls the platform has had."""
+    return world.api.asked.total()
+
+
+def report_of(world: World, windows: list[ExportWindow] | None = None) -> dict[str, Any]:
+    """What the report of windows counts; of the whole day, where none are named."""
+    return world.coordinator().reconcile(asked(), [DAY] if windows is None else windows).counts()

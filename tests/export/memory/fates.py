@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_genesys.export.errors import ExportError, OutcomeUnknown, Passing
 from airflow_provider_genesys.export.model import JobStatus
@@ -42,6 +42,7 @@ class Fate:
 
 
 COMPLETES = Fate()
+SLOW = replace(COMPLETES, seconds=600.0)
 FAILS = Fate(JobStatus.FAILED, words="worker aborted")
 FAILS_SILENTLY = Fate(JobStatus.FAILED)
 IS_CANCELED = Fate(JobStatus.CANCELED, words="canceled by an administrator")
