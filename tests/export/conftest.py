@@ -7,6 +7,7 @@ from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory.clock import Clock
 from tests.export.orchestrator import World, new_world
+from tests.export.retriever import Ann
 
 
 @pytest.fixture
@@ -29,3 +30,8 @@ def leases(world: World) -> Leases:
 def submission(world: World, leases: Leases) -> Submission:
     """Ann's submission."""
     return Submission(world.api, world.ledger, leases, world.clock.sleep)
+
+
+@pytest.fixture
+def ann(world: World, leases: Leases) -> Ann:
+    return Ann(world, leases, world.archive)

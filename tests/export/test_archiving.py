@@ -15,10 +15,8 @@ from airflow_provider_genesys.export.model import Receipt, RecordingStatus
 from tests.export.memory.archive import MemoryArchive, moved, with_status
 from tests.export.memory.fates import COMPLETES
 from tests.export.orchestrator import World
-from tests.export.test_retrieval import MANY, REQUEST, Ann, ann
+from tests.export.retriever import MANY, REQUEST, Ann
 from tests.ledger.memory import MemoryLedger
-
-__all__ = ["ann"]
 
 WINDOW = REQUEST.window
 

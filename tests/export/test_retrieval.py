@@ -2,107 +2,20 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import pytest
 
-from airflow_provider_genesys.export.checkpoints import Checkpoints
-from airflow_provider_genesys.export.entry import AttemptStatus, Entry, RequestState
-from airflow_provider_genesys.export.errors import (
-    ExportError,
-    ExportFailed,
-    InvalidInput,
-    LeaseLost,
-    Passing,
-    Refused,
-    UrlsExpired,
-    WrongBody,
-)
-from airflow_provider_genesys.export.following import Following
+from airflow_provider_genesys.export.entry import AttemptStatus, RequestState
+from airflow_provider_genesys.export.errors import ExportFailed, LeaseLost, Passing, Refused, UrlsExpired, WrongBody
 from airflow_provider_genesys.export.leases import Leases
-from airflow_provider_genesys.export.model import (
-    ExportJob,
-    ExportRequest,
-    ExportWindow,
-    Receipt,
-    ReceiptLine,
-    RecordingStatus,
-)
-from airflow_provider_genesys.export.retrieval import Retrieval
+from airflow_provider_genesys.export.model import ReceiptLine, RecordingStatus
 from airflow_provider_genesys.export.submission import Submission
-from tests.export.memory.archive import MemoryArchive, moved, with_status
-from tests.export.memory.clock import Clock
+from tests.export.memory.archive import with_status
 from tests.export.memory.fates import COMPLETES, Fate
 from tests.export.memory.platform import SIGNATURE
-from tests.export.orchestrator import World, asked, hours
-
-REQUEST = asked(hours(0, 5))
-"""A window of five calls, call-0 to call-4."""
-
-CALLS = [f"call-{n}" for n in range(5)]
-
-
-@dataclass
-class Ann:
-    """An orchestrator that has come to the retrieval."""
-
-    world: World
-    leases: Leases
-    archive: MemoryArchive
-
-    @property
-    def retrieval(self) -> Retrieval:
-        world = self.world
-        return Retrieval(world.api, world.ledger, self.archive, self.leases, world.clock, world.clock.sleep)
-
-    def completed(self, request: ExportRequest = REQUEST, fate: Fate = COMPLETES) -> tuple[Entry, ExportJob]:
-        """Submit a job and poll its end."""
-        world = self.world
-        world.api.fates.append(fate)
-        Submission(world.api, world.ledger, self.leases, world.clock.sleep).ensure_job(request)
-        return Following(world.api, world.ledger, self.leases, 20, 15.0, 180.0).poll(self.leases.hold(request))
-
-    def resubmitted(self, fate: Fate = COMPLETES) -> tuple[Entry, ExportJob]:
-        """Replace the job by another and poll its end."""
-        world = self.world
-        world.api.fates.append(fate)
-        Submission(world.api, world.ledger, self.leases, world.clock.sleep).resubmit(REQUEST, "expired")
-        return Following(world.api, world.ledger, self.leases, 20, 15.0, 180.0).poll(self.leases.hold(REQUEST))
-
-    def retrieve(self, entry: Entry, job: ExportJob) -> Receipt:
-        """Retrieve the job; the receipt that is there then."""
-        with self.retrieval.begun(entry, [entry]) as archiving:
-            leftover = self.retrieval.take(archiving, entry, job)
-        if leftover is not None:
-            raise UrlsExpired(leftover.reason)
-        archiving.check_whole()
-        counts = archiving.statement.counts
-        self.retrieval.remember(archiving.entry, counts.total())
-        receipt = self.receipt(entry.request.window)
-        assert counts == Counter(line.status.value for line in receipt)
-        return receipt
-
-    def proof(self, request: ExportRequest, entry: Entry | None) -> Receipt | None:
-        """What proves a window whose jobs are its own."""
-        return self.retrieval.proof(request, entry, [entry] if entry else [])
-
-    def receipt(self, window: ExportWindow = REQUEST.window) -> Receipt:
-        receipt = self.archive.receipt(window)
-        assert receipt is not None
-        return receipt
-
-    def line(self, recording_id: str) -> ReceiptLine:
-        (line,) = [line for line in self.receipt() if line.recording_id == recording_id]
-        return line
-
-
-@pytest.fixture
-def ann(world: World, leases: Leases) -> Ann:
-    return Ann(world, leases, world.archive)
-
+from tests.export.retriever import CALLS, REQUEST, Ann
 
 # -- a whole window --------------------------------------------------------------------------------------------------
 
@@ -133,6 +46,12 @@ def test_an_archived_window_is_remembered_counted_and_given_back(ann: Ann) -> No
     assert entry.held_by == ""
     start = REQUEST.window.start.timestamp()
     assert ann.world.ledger.volumes(REQUEST.selection_key, start, start + 1) == {REQUEST.window: 5}
+
+
+def test_the_entry_is_kept_as_it_was_polled(ann: Ann) -> None:
+    ann.retrieve(*ann.completed())
+    (attempt,) = ann.world.entry(REQUEST).attempts
+    assert (attempt.status, attempt.recordings, attempt.polls) == (AttemptStatus.COMPLETED, 5, 1)
 
 
 def test_the_manifest_comes_first(ann: Ann) -> None:
@@ -187,6 +106,16 @@ def test_without_a_manifest_that_can_be_read_the_jobs_own_list_stands_in(
 ) -> None:
     assert with_status(ann.retrieve(*ann.completed(fate=fate)), "archived") == CALLS
     assert "Job job-1 has no manifest that can be read" in caplog.text
+
+
+def test_recordings_are_fetched_with_what_the_manifest_says_of_them(ann: Ann) -> None:
+    ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=("call-0", "call-1"), manifest=("call-1",))))
+    assert ann.archive.described == {"call-0": {}, "call-1": {"queue": "queue of call-1"}}
+
+
+def test_a_recording_that_is_listed_twice_is_fetched_once(ann: Ann) -> None:
+    receipt = ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=("call-0", "call-1", "call-0"))))
+    assert [line.recording_id for line in receipt] == ann.archive.fetched == ["call-0", "call-1"]
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------
@@ -307,107 +236,16 @@ def test_what_the_next_job_no_longer_lists_stays_in_the_receipt_where_it_is_arch
     assert sorted(with_status(receipt, "archived")) == CALLS
 
 
-# -- receipts on the way ---------------------------------------------------------------------------------------------
-
-MANY = tuple(f"call-{n:03}" for n in range(600))
-
-
-class Killed(BaseException):
-    """The end of a process."""
-
-
-def test_a_long_retrieval_writes_down_now_and_then_what_it_has(ann: Ann) -> None:
-    entry, job = ann.completed(fate=replace(COMPLETES, listed=MANY))
-    ann.archive.before_fetch = lambda recording_id: ann.world.clock.sleep(1.0)
-    receipt = ann.retrieve(entry, job)
-    assert with_status(receipt, "archived") == list(MANY)
-    first, *on_the_way, last = ann.archive.written
-    assert {line.reason for line in first} == {"not fetched yet"}
-    archived = [len(with_status(each, "archived")) for each in on_the_way]
-    assert archived == list(range(29, 600, 30)), "every 30 seconds"
-    assert all(len(each) == 600 for each in ann.archive.written)
-    assert all(line.metadata == {"queue": f"queue of {line.recording_id}"} for line in on_the_way[0])
-    assert last == receipt
-
-
-def test_a_long_retrieval_that_is_killed_goes_on_from_what_was_written_down(ann: Ann) -> None:
-    def die(recording_id: str) -> None:
-        ann.world.clock.sleep(1.0)
-        if recording_id == "call-400":
-            raise Killed
-
-    entry, job = ann.completed(fate=replace(COMPLETES, listed=MANY))
-    ann.archive.before_fetch = die
-    with pytest.raises(Killed):
-        ann.retrieve(entry, job)
-    assert with_status(ann.receipt(), "archived") == list(MANY[:389])
-    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None, "it is true, but proves nothing whole"
-    ann.archive.before_fetch = lambda recording_id: None
-    ann.archive.described.clear()
-    assert with_status(ann.retrieve(entry, job), "archived") == list(MANY)
-    assert list(ann.archive.described) == list(MANY[389:]), "the store is asked for no other"
-    assert ann.archive.resumed == [False, True]
-
-
-def test_no_receipt_on_the_way_is_ever_whole(ann: Ann) -> None:
-    entry, job = ann.completed(fate=replace(COMPLETES, listed=MANY, lives=None))
-    ann.archive.before_fetch = lambda recording_id: ann.world.clock.sleep(31.0)
-    ann.retrieve(entry, job)
-    assert len(ann.archive.written) == 602
-    assert all(with_status(each, "failed") for each in ann.archive.written[:-1])
-
-
-def test_a_short_retrieval_writes_one_receipt(ann: Ann) -> None:
-    ann.archive.before_fetch = lambda recording_id: ann.world.clock.sleep(100.0)
+def test_a_forced_retrieval_that_is_cut_off_does_not_begin_from_the_first_recording(ann: Ann) -> None:
     ann.retrieve(*ann.completed())
-    assert len(ann.archive.written) == 1
-    assert ann.archive.resumed == [False]
-
-
-def test_whoever_lost_the_window_writes_nothing_on_the_way_and_fetches_no_more(ann: Ann) -> None:
-    entry, job = ann.completed(fate=replace(COMPLETES, listed=MANY, lives=None))
-
-    def take_over(recording_id: str) -> None:
-        if recording_id == "call-100":
-            ann.world.clock.sleep(301.0)
-            Leases(ann.world.ledger, "bob", 3000.0).hold(REQUEST)
-
-    ann.archive.before_fetch = take_over
-    with pytest.raises(LeaseLost):
-        ann.retrieve(entry, job)
-    assert (len(ann.archive.written), ann.archive.fetched) == (1, list(MANY[:101]))
-
-
-def test_a_store_that_takes_no_receipt_for_now_ends_no_retrieval(ann: Ann, caplog: pytest.LogCaptureFixture) -> None:
-    entry, job = ann.completed(fate=replace(COMPLETES, listed=MANY))
-    ann.archive.receipt_faults.append(Passing("503 SlowDown"))
-    assert with_status(ann.retrieve(entry, job), "archived") == list(MANY)
-    assert "stays behind for now: 503 SlowDown" in caplog.text
-
-
-def test_receipts_that_take_long_are_written_the_less_often() -> None:
-    clock = Clock()
-    written: list[float] = []
-
-    def write() -> None:
-        clock.sleep(6.0)
-        written.append(clock())
-
-    checkpoints = Checkpoints(write, clock)
-    for _ in range(200):
-        checkpoints.come_by()
-        clock.sleep(1.0)
-    assert [later - sooner for sooner, later in pairwise(written)] == [66.0, 66.0, 66.0]
-
-
-def test_recordings_are_fetched_with_what_the_manifest_says_of_them(ann: Ann) -> None:
-    ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=("call-0", "call-1"), manifest=("call-1",))))
-    assert ann.archive.described == {"call-0": {}, "call-1": {"queue": "queue of call-1"}}
-
-
-def test_a_recording_that_is_listed_twice_is_fetched_once(ann: Ann) -> None:
-    receipt = ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=("call-0", "call-1", "call-0"))))
-    assert [line.recording_id for line in receipt] == ann.archive.fetched == ["call-0", "call-1"]
+    submission = Submission(ann.world.api, ann.world.ledger, ann.leases, ann.world.clock.sleep)
+    submission.ensure_job(REQUEST, "run 1")
+    expire_by_storage(ann)
+    with pytest.raises(UrlsExpired):
+        ann.retrieve(*ann.completed())
+    ann.archive.fetched.clear()
+    ann.retrieve(*ann.resubmitted())
+    assert ann.archive.fetched == ["call-2", "call-3", "call-4"]
 
 
 # -- leases ----------------------------------------------------------------------------------------------------------
@@ -450,96 +288,3 @@ def test_nothing_is_fetched_without_a_lease(ann: Ann) -> None:
     with pytest.raises(LeaseLost, match="not held by ann"):
         ann.retrieve(replace(entry, lease=None), job)
     assert ann.archive.fetched == []
-
-
-# -- receipts of others ----------------------------------------------------------------------------------------------
-
-
-def test_a_receipt_of_another_selection_is_refused_before_anything_is_fetched(ann: Ann) -> None:
-    ann.retrieve(*ann.completed())
-    wav = replace(REQUEST, media_format="wav")
-    with pytest.raises(InvalidInput, match=r"s3://calls already holds the receipt of window .* for another"):
-        ann.proof(wav, None)
-    ann.archive.fetched.clear()
-    with pytest.raises(InvalidInput, match="give every selection a destination of its own"):
-        ann.retrieve(*ann.completed(wav))
-    assert ann.archive.fetched == []
-    assert {line.request_key for line in ann.receipt()} == {REQUEST.key}
-
-
-# -- proof -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_whole_receipt_is_proof_whatever_the_ledger_knows(ann: Ann) -> None:
-    receipt = ann.retrieve(*ann.completed(fate=replace(COMPLETES, unavailable=frozenset({"call-2"}))))
-    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
-    assert ann.proof(REQUEST, Entry(REQUEST)) == receipt
-    assert ann.proof(REQUEST, None) == receipt
-
-
-def test_without_a_receipt_there_is_no_proof_whatever_the_ledger_knows(ann: Ann) -> None:
-    ann.retrieve(*ann.completed())
-    ann.archive.empty()
-    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None
-
-
-def test_a_receipt_with_a_failed_line_is_no_proof(ann: Ann) -> None:
-    ann.archive.faults["call-1"].append(Refused("404"))
-    with pytest.raises(ExportError):
-        ann.retrieve(*ann.completed())
-    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None
-
-
-def test_another_destination_proves_nothing(ann: Ann) -> None:
-    ann.retrieve(*ann.completed())
-    elsewhere = MemoryArchive(ann.world.api, "s3://elsewhere")
-    assert replace(ann.retrieval, archive=elsewhere).proof(REQUEST, ann.world.entry(REQUEST), []) is None
-
-
-def test_an_empty_receipt_names_no_request_and_so_needs_the_ledgers_word(ann: Ann) -> None:
-    ann.retrieve(*ann.completed(fate=replace(COMPLETES, listed=())))
-    entry = ann.world.entry(REQUEST)
-    assert ann.proof(REQUEST, entry) == ()
-    assert ann.proof(REQUEST, None) is None
-    assert ann.proof(REQUEST, replace(entry, destinations=("s3://elsewhere",))) is None
-    assert ann.proof(REQUEST, replace(entry, state=RequestState.OPEN)) is None
-
-
-def test_a_receipt_from_before_force_proves_nothing_of_the_forced_generation(ann: Ann) -> None:
-    ann.retrieve(*ann.completed())
-    submission = Submission(ann.world.api, ann.world.ledger, ann.leases, ann.world.clock.sleep)
-    submission.ensure_job(REQUEST, "run 1")
-    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) is None
-    entry, job = ann.completed()
-    assert job.job_id == "job-2"
-    ann.archive.fetched.clear()
-    receipt = ann.retrieve(entry, job)
-    assert ann.archive.fetched == CALLS, "what is there is fetched again and overwritten"
-    assert ann.proof(REQUEST, ann.world.entry(REQUEST)) == receipt
-    assert {line.job_id for line in receipt} == {"job-2"}
-
-
-def test_a_forced_retrieval_that_is_cut_off_does_not_begin_from_the_first_recording(ann: Ann) -> None:
-    ann.retrieve(*ann.completed())
-    submission = Submission(ann.world.api, ann.world.ledger, ann.leases, ann.world.clock.sleep)
-    submission.ensure_job(REQUEST, "run 1")
-    expire_by_storage(ann)
-    with pytest.raises(UrlsExpired):
-        ann.retrieve(*ann.completed())
-    ann.archive.fetched.clear()
-    ann.retrieve(*ann.resubmitted())
-    assert ann.archive.fetched == ["call-2", "call-3", "call-4"]
-
-
-def test_a_foreign_line_among_ones_own_is_foreign(ann: Ann) -> None:
-    ann.retrieve(*ann.completed())
-    own = ann.receipt()
-    ann.archive.receipts[REQUEST.window] = (*own[:-1], *moved(own[-1:], "another request"))
-    with pytest.raises(InvalidInput):
-        ann.proof(REQUEST, ann.world.entry(REQUEST))
-
-
-def test_the_entry_is_kept_as_it_was_polled(ann: Ann) -> None:
-    ann.retrieve(*ann.completed())
-    (attempt,) = ann.world.entry(REQUEST).attempts
-    assert (attempt.status, attempt.recordings, attempt.polls) == (AttemptStatus.COMPLETED, 5, 1)
