@@ -26,9 +26,10 @@ from airflow_provider_genesys.archive.receipts import read_receipt
 from airflow_provider_genesys.archive.relay import PARTS_AT_A_TIME
 from airflow_provider_genesys.archive.stores.file import FileStore
 from airflow_provider_genesys.archive.stores.s3 import S3Store
-from airflow_provider_genesys.export.coordinator import Coordinator, Pace
+from airflow_provider_genesys.export.coordinator import Coordinator
 from airflow_provider_genesys.export.errors import InvalidInput, Passing
 from airflow_provider_genesys.export.metering import Figure, Meter
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.turns import Turns, shared_turns
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.ledger.engines import shared_engine

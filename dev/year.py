@@ -28,7 +28,7 @@ from airflow_provider_genesys.api.bulk import BulkApi
 from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
 from airflow_provider_genesys.api.guide import GuideApi
 from airflow_provider_genesys.api.hosts import resolve_hosts
-from airflow_provider_genesys.export.coordinator import Coordinator, Pace
+from airflow_provider_genesys.export.coordinator import Coordinator
 from airflow_provider_genesys.export.errors import ExportError, ExportFailed, NotYet
 from airflow_provider_genesys.export.estimate import Limits
 from airflow_provider_genesys.export.following import AHEAD, Wait
@@ -44,6 +44,7 @@ from airflow_provider_genesys.export.model import (
     StoredObject,
     Version,
 )
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.planning import calendar_days
 from airflow_provider_genesys.export.ports import ExportApi, Ledger
 from airflow_provider_genesys.ledger.engines import ledger_engine

@@ -14,6 +14,7 @@ from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.metering import Figure, Meter
 from airflow_provider_genesys.export.model import ExportJob, ExportRequest, JobStatus
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.planning import quarters
 from airflow_provider_genesys.export.polling import durations_of_size, estimated_duration, likelihood, next_poll_at
 from airflow_provider_genesys.export.ports import ExportApi, Ledger
@@ -24,9 +25,6 @@ logger = logging.getLogger(__name__)
 AHEAD = 60.0
 """Seconds for which polls are reserved ahead: everybody who waits then has a turn, instead of trying for the next one
 together; longer, and a job that is likelier to be done would come too late."""
-
-MAX_RECORDINGS_PER_JOB = 5000
-"""How many recordings a job may hold, unless somebody says otherwise (guide, edge case 1)."""
 
 _PUNCTUAL = 2.0
 """Seconds by which a poll may miss its slot: the ledger's minute is so much longer than the platform's."""
@@ -68,20 +66,13 @@ class Following:
     The likelier a job is to be done, the further ahead its poll may be reserved. So where there are more jobs than
     polls those go first that are likeliest to be done, and whoever waits the longest gets there, too.
 
-    :param polls_per_minute: the budget.
-    :param poll_interval: seconds before a job's first poll, and the least between two.
-    :param max_poll_interval: the most seconds between two polls of a job.
-    :param max_recordings_per_job: a job that is ready and found more is not started: its window is split.
     :param turns: shared by those who wait in this process for jobs of the same organisation.
     """
 
     api: ExportApi
     ledger: Ledger
     leases: Leases
-    polls_per_minute: int
-    poll_interval: float
-    max_poll_interval: float
-    max_recordings_per_job: int = MAX_RECORDINGS_PER_JOB
+    pace: Pace
     meter: Meter = field(default_factory=Meter)
     turns: Turns = field(default_factory=Turns)
     _slots: dict[str, float] = field(default_factory=dict)
@@ -137,7 +128,7 @@ class Following:
                 self.leases.release(entry)  # whoever took it over is through with it
             return Progress(Wait.RUNNING)
         now, usual = entry.lease.renewed_at, self._usual_durations(entry, attempt)
-        due = next_poll_at(attempt, self.poll_interval, self.max_poll_interval, usual)
+        due = next_poll_at(attempt, self.pace.poll_interval, self.pace.max_poll_interval, usual)
         if due > now:
             return self._in_a_while(due - now)
         turn = self._turn(entry, attempt, now, ahead * likelihood(attempt, now, usual))
@@ -145,7 +136,8 @@ class Following:
             return turn
         try:
             polled, job = self.poll(entry)
-            if job.status is JobStatus.COMPLETED and now - due < self.max_poll_interval:  # a late poll teaches nothing
+            is_late = now - due >= self.pace.max_poll_interval  # which teaches nothing
+            if job.status is JobStatus.COMPLETED and not is_late:
                 seconds = estimated_duration(attempt, now)
                 self.ledger.record_duration(str(entry.request.organisation), _size_of(job), seconds)
             if job.status is JobStatus.READY:
@@ -154,8 +146,8 @@ class Following:
             return Progress(Wait.RUNNING)
         except Passing as error:
             logger.warning("Poll of job %s failed, next in a while: %s", attempt.job_id, error)
-            seconds = max(error.retry_after or 0.0, self.poll_interval)
-            return Progress(Wait.RUNNING, seconds, refused=seconds > self.max_poll_interval)
+            seconds = max(error.retry_after or 0.0, self.pace.poll_interval)
+            return Progress(Wait.RUNNING, seconds, refused=seconds > self.pace.max_poll_interval)
         return self._step(polled, ahead)
 
     def _decided(self, entry: Entry, job: ExportJob) -> Entry:
@@ -164,7 +156,7 @@ class Following:
         What was decided is in the ledger before a job is discarded: who dies between leaves one that does nothing.
         """
         attempt = entry.current
-        is_too_large = (job.size or 0) > self.max_recordings_per_job and quarters(entry.request.window)
+        is_too_large = (job.size or 0) > self.pace.max_recordings_per_job and quarters(entry.request.window)
         if attempt is None or not is_too_large:
             self.api.start(job.job_id)
             logger.info("Job %s is ready with %s recordings, and started", job.job_id, job.size)
@@ -173,7 +165,7 @@ class Following:
             "Job %s is ready with %d recordings, more than %d, and not started",
             job.job_id,
             job.size,
-            self.max_recordings_per_job,
+            self.pace.max_recordings_per_job,
         )
         given_up = replace(attempt, status=AttemptStatus.FAILED, recordings=job.size, ended_at=self.ledger.now())
         entry = self.leases.save(replace(entry, attempts=(*entry.attempts[:-1], given_up)))
@@ -188,7 +180,7 @@ class Following:
             if slot:
                 logger.info("Job %s came %.1f s too late for its poll", job_id, now - slot)
             reserved = self.turns.reserve(
-                self.ledger, str(entry.request.organisation), self.polls_per_minute, now=now, within=within
+                self.ledger, str(entry.request.organisation), self.pace.polls_per_minute, now=now, within=within
             )
             self.meter.gauge(Figure.POLLS_LEFT, reserved.left)
             if not reserved.granted:
@@ -206,7 +198,7 @@ class Following:
         together, each hardly more often than their lease needs.
         """
         latest = earliest + within
-        if self.turns.is_crowded(self.polls_per_minute, now):
+        if self.turns.is_crowded(self.pace.polls_per_minute, now):
             latest = max(earliest, self.leases.seconds / 3)
             earliest = max(earliest, 0.75 * latest)
         return max(random.uniform(earliest, latest), 0.1)  # noqa: S311 (jitter, no secret)
@@ -234,15 +226,13 @@ class Following:
     def _later(self, entry: Entry) -> Progress:
         """Another process has the entry: look again soon, since it may be done before its lease ends."""
         left = entry.held_until - self.ledger.now()
-        return Progress(Wait.RUNNING, min(max(left, 0.1), self.poll_interval))
+        return Progress(Wait.RUNNING, min(max(left, 0.1), self.pace.poll_interval))
 
     def _kept(self, entry: Entry, attempt: Attempt, job: ExportJob) -> Entry:
         now, before = self.ledger.now(), attempt
         attempt = replace(attempt, polls=attempt.polls + 1, polled_at=now)
-        if job.status in (
-            JobStatus.RUNNING,
-            JobStatus.READY,
-        ):  # one that had completed may have to make its files once more
+        if job.status in (JobStatus.RUNNING, JobStatus.READY):
+            # one that had completed may have to make its files once more
             attempt = replace(attempt, status=AttemptStatus.SUBMITTED)
         if job.status in _ENDS:
             attempt = replace(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 
 from airflow_provider_genesys.export.errors import ExportError, InvalidInput, LeaseLost, NotYet, Passing
-from airflow_provider_genesys.export.following import MAX_RECORDINGS_PER_JOB
 from airflow_provider_genesys.export.model import ExportWindow
+from airflow_provider_genesys.export.pace import MAX_RECORDINGS_PER_JOB
 from airflow_provider_genesys.hooks.genesys import GenesysHook
 from airflow_provider_genesys.links.recordings import PAGES
 from airflow_provider_genesys.operators.arguments import job_ids_of, number

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_genesys.export.errors import ExportError, Passing
-from airflow_provider_genesys.export.following import AHEAD, MAX_RECORDINGS_PER_JOB, Progress, Wait
+from airflow_provider_genesys.export.following import AHEAD, Progress, Wait
+from airflow_provider_genesys.export.pace import MAX_RECORDINGS_PER_JOB
 from airflow_provider_genesys.triggers.sharing import Shared
 from airflow_provider_genesys.wiring import coordinator_for_triggers
 

@@ -30,11 +30,12 @@ from airflow_provider_genesys.api.guide import GuideApi
 from airflow_provider_genesys.api.hosts import resolve_hosts
 from airflow_provider_genesys.archive.archive import ObjectArchive
 from airflow_provider_genesys.archive.download import Downloader
-from airflow_provider_genesys.export.coordinator import Coordinator, Pace, Pending
+from airflow_provider_genesys.export.coordinator import Coordinator, Pending
 from airflow_provider_genesys.export.errors import LeaseLost, Passing
 from airflow_provider_genesys.export.following import AHEAD, Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.ports import ExportApi
 from tests.archive.process import store_at
 from tests.ledger.backends import open_ledger

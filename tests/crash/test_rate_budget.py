@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from airflow_provider_genesys.export.coordinator import Pace
 from airflow_provider_genesys.export.model import SPAN
+from airflow_provider_genesys.export.pace import Pace
 from tests.crash.driver import FastClock
 from tests.crash.world import World, days
 from tests.waiting import until

@@ -15,9 +15,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_genesys.export.coordinator import Pace
 from airflow_provider_genesys.export.entry import Entry
 from airflow_provider_genesys.export.model import AUTO, ExportWindow
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.ports import Ledger
 from airflow_provider_genesys.simulator import Simulator
 from airflow_provider_genesys.simulator.platform.directory import ORGANISATION_ID

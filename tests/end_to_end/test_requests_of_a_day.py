@@ -13,9 +13,9 @@ from airflow_provider_genesys.api import client as client_module
 from airflow_provider_genesys.api.batch import BatchApi
 from airflow_provider_genesys.api.client import ClientSettings, GenesysClient
 from airflow_provider_genesys.api.hosts import resolve_hosts
-from airflow_provider_genesys.export.coordinator import Pace
 from airflow_provider_genesys.export.errors import ExportError
 from airflow_provider_genesys.export.model import ExportWindow, Recording
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.simulator import Simulator, Universe
 from tests.export.memory.archive import MemoryArchive
 from tests.export.memory.clock import Clock

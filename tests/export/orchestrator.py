@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_genesys.export.coordinator import Coordinator, Pace, Pending
+from airflow_provider_genesys.export.coordinator import Coordinator, Pending
 from airflow_provider_genesys.export.entry import AttemptStatus, Entry
 from airflow_provider_genesys.export.errors import NotYet
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.leases import Held
 from airflow_provider_genesys.export.model import ExportRequest, ExportWindow, Organisation
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory.archive import MemoryArchive
 from tests.export.memory.clock import Clock

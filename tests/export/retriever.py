@@ -11,6 +11,7 @@ from airflow_provider_genesys.export.errors import UrlsExpired
 from airflow_provider_genesys.export.following import Following
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import ExportJob, ExportRequest, ExportWindow, Receipt, ReceiptLine
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.retrieval import Retrieval
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory.archive import MemoryArchive
@@ -42,14 +43,14 @@ class Ann:
         world = self.world
         world.api.fates.append(fate)
         Submission(world.api, world.ledger, self.leases, world.clock.sleep).ensure_job(request)
-        return Following(world.api, world.ledger, self.leases, 20, 15.0, 180.0).poll(self.leases.hold(request))
+        return Following(world.api, world.ledger, self.leases, Pace()).poll(self.leases.hold(request))
 
     def resubmitted(self, fate: Fate = COMPLETES) -> tuple[Entry, ExportJob]:
         """Replace the job by another and poll its end."""
         world = self.world
         world.api.fates.append(fate)
         Submission(world.api, world.ledger, self.leases, world.clock.sleep).resubmit(REQUEST, "expired")
-        return Following(world.api, world.ledger, self.leases, 20, 15.0, 180.0).poll(self.leases.hold(REQUEST))
+        return Following(world.api, world.ledger, self.leases, Pace()).poll(self.leases.hold(REQUEST))
 
     def retrieve(self, entry: Entry, job: ExportJob) -> Receipt:
         """Retrieve the job; the receipt that is there then."""

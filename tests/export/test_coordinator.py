@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_genesys.export.coordinator import Coordinator, Pace
+from airflow_provider_genesys.export.coordinator import Coordinator
 from airflow_provider_genesys.export.errors import InvalidInput, NoAccess, Passing
 from airflow_provider_genesys.export.following import Wait
 from airflow_provider_genesys.export.model import ExportWindow
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.planning import blocks
 from tests.export.orchestrator import ALL, DAY, World, asked, calls_made, hours, report_of
 

@@ -11,6 +11,7 @@ from airflow_provider_genesys.export.errors import LeaseLost, NoAccess, Passing,
 from airflow_provider_genesys.export.following import Following, Progress, Wait
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import SPAN, ExportRequest, JobStatus
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory.fates import COMPLETES, FAILS, FAILS_SILENTLY, IS_CANCELED, Fate
 from tests.export.orchestrator import ORGANISATION, World, asked, hours
@@ -21,7 +22,7 @@ LEASE = 300.0
 
 def follower(world: World, owner: str = "ann", polls_per_minute: int = 20) -> Following:
     leases = Leases(world.ledger, owner, LEASE)
-    return Following(world.api, world.ledger, leases, polls_per_minute, poll_interval=15.0, max_poll_interval=180.0)
+    return Following(world.api, world.ledger, leases, Pace(polls_per_minute=polls_per_minute))
 
 
 def submitted(world: World, *fates: Fate, owner: str = "ann") -> None:
@@ -92,7 +93,7 @@ def test_a_restarted_wait_goes_on_where_the_last_one_was(world: World) -> None:
 
 def test_a_wait_looks_in_often_enough_to_keep_its_lease(world: World) -> None:
     submitted(world, replace(COMPLETES, seconds=500.0))
-    following = Following(world.api, world.ledger, Leases(world.ledger, "ann", 30.0), 20, 100.0, 180.0)
+    following = Following(world.api, world.ledger, Leases(world.ledger, "ann", 30.0), Pace(poll_interval=100.0))
     assert following.step(entries(world)) == Progress(Wait.RUNNING, 10.0)
     assert world.entry(REQUEST).held_until == world.clock() + 30.0
 

@@ -12,6 +12,7 @@ from airflow_provider_genesys.export.errors import LeaseLost, NotYet
 from airflow_provider_genesys.export.following import Following, Wait
 from airflow_provider_genesys.export.leases import Leases
 from airflow_provider_genesys.export.model import ExportRequest
+from airflow_provider_genesys.export.pace import Pace
 from airflow_provider_genesys.export.submission import Submission
 from tests.export.memory.fates import COMPLETES, LOSES_ITS_ANSWER, is_refused
 from tests.export.memory.platform import MemoryJob
@@ -212,7 +213,7 @@ def test_who_dies_before_a_discard_has_split_the_window_all_the_same(world: Worl
 def test_a_ready_job_is_running_to_whoever_only_reads(world: World) -> None:
     submission = orchestrator(world, "ann")
     submission.ensure_job(REQUEST)
-    following = Following(world.api, world.ledger, submission.leases, 20, 15.0, 180.0)
+    following = Following(world.api, world.ledger, submission.leases, Pace())
     entry: Entry = submission.leases.hold(REQUEST)
     polled, job = following.poll(entry)
     assert (job.word, job.size) == ("ready", 24)
