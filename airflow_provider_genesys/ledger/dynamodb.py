@@ -85,7 +85,7 @@ class DynamodbTexts:
             condition = {"ConditionExpression": "attribute_not_exists(#version)"}
         try:
             self._call("put_item", Item=item, ExpressionAttributeNames={"#version": "version"}, **condition)
-        except self._connect().exceptions.ConditionalCheckFailedException:
+        except _OtherVersion:
             return False
         return True
 
@@ -128,13 +128,13 @@ class DynamodbTexts:
     def _call(self, operation: str, **arguments: Any) -> Any:
         try:
             return self._told(operation, **arguments)
-        except self._connect().exceptions.ResourceNotFoundException:
+        except _NoTable:
             self._create()
             return self._told(operation, **arguments)
 
     def _create(self) -> None:
         logger.info("Creating the ledger's DynamoDB table %s", self._table)
-        with suppress(self._connect().exceptions.ResourceInUseException):  # another process was first
+        with suppress(_TableExists):  # another process was first
             self._told(
                 "create_table",
                 AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEY],
@@ -153,6 +153,8 @@ class DynamodbTexts:
             return getattr(self._connect(), operation)(TableName=self._table, **arguments)
         except ClientError as error:
             code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if code in _ANSWERS:
+                raise _ANSWERS[code](code) from error
             if code in PASSING or status >= 500:
                 raise Away(code) from error
             if code in NO_ACCESS:
@@ -166,6 +168,26 @@ class DynamodbTexts:
             raise InvalidInput(
                 f"the ledger's AWS connection can't be used: {type(error).__name__}; see its credentials and region"
             ) from error
+
+
+class _OtherVersion(Exception):
+    """There is another version of an item than a write is for. Never leaves this file."""
+
+
+class _NoTable(Away):
+    """The table does not exist, or not everywhere yet: a new one may be missed for a moment."""
+
+
+class _TableExists(Exception):
+    """The table is there already. Never leaves this file."""
+
+
+_ANSWERS: dict[str, type[Exception]] = {
+    "ConditionalCheckFailedException": _OtherVersion,
+    "ResourceNotFoundException": _NoTable,
+    "ResourceInUseException": _TableExists,
+}
+"""Known by their codes: each client has exception classes of its own, and threads may have another one in a moment."""
 
 
 def _missing_permission(operation: str, table: str) -> str:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import pytest
@@ -54,6 +54,16 @@ def test_eight_processes_may_create_the_table_at_the_same_moment(
 ) -> None:
     entries = racers.race(racing.acquire, f"dynamodb:{dynalite.endpoint}#{table}", REQUEST)
     assert sum(entry.lease is not None for entry in entries) == 1
+
+
+def test_threads_may_each_come_upon_another_client(dynalite: DynaliteServer, table: str) -> None:
+    """Exceptions of one client are none of another's."""
+    clients = cycle([dynamodb_client(dynalite.endpoint, -number) for number in (1, 2)])
+    ann, bob = (dynamodb_ledger(lambda: next(clients), table) for _ in range(2))
+    assert ann.acquire(REQUEST, "ann", 60.0).lease is not None
+    assert bob.acquire(REQUEST, "bob", 60.0).held_by == "ann"
+    texts = DynamodbTexts(lambda: next(clients), table)
+    assert not texts.write("plan", "of a day", "text", "a version that is not there")
 
 
 @contextmanager
