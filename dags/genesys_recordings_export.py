@@ -35,6 +35,7 @@ from airflow_provider_genesys.versions import let_backfills_map_tasks
 RECORDINGS = Asset("genesys://recordings")
 TIMEZONE = os.environ.get("GENESYS_EXPORT_TIMEZONE", "UTC")
 POOL = os.environ.get("GENESYS_EXPORT_POOL", "default_pool")
+RETRIES = int(os.environ.get("GENESYS_EXPORT_RETRIES", "2"))
 
 INTERVAL = {"start": "{{ params.start or '' }}", "end": "{{ params.end or '' }}"}
 SELECTION = {
@@ -57,7 +58,7 @@ with DAG(
     tags=["genesys", "recordings", "compliance"],
     doc_md=__doc__,
     default_args={
-        "retries": 2,
+        "retries": RETRIES,
         "retry_delay": timedelta(minutes=1),
         "pool": POOL,
         "weight_rule": "absolute",  # by default a task weighs what comes after it, too, and submissions would go first

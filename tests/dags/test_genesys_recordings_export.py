@@ -106,9 +106,10 @@ def test_its_trigger_form_has_a_name_a_kind_and_help_for_every_param(dag: Any) -
 def test_a_deployment_sets_defaults_without_editing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENESYS_EXPORT_DESTINATION", "s3://calls/genesys")
     monkeypatch.setenv("GENESYS_EXPORT_POOL", "genesys")
+    monkeypatch.setenv("GENESYS_EXPORT_RETRIES", "30")
     dag = dag_bag(FILE).dags[DAG_ID]
     assert dag.params["destination"] == "s3://calls/genesys"
-    assert {task.pool for task in dag.tasks} == {"genesys"}
+    assert {(task.pool, task.retries) for task in dag.tasks} == {("genesys", 30)}
 
 
 def test_a_wrong_default_is_an_import_error_that_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,8 +86,10 @@ def test_its_params_share_their_environment_variables(dag: Any, monkeypatch: pyt
     }
     monkeypatch.setenv("GENESYS_EXPORT_DESTINATION", "s3://calls/genesys")
     monkeypatch.setenv("GENESYS_EXPORT_DAYS", "14")
+    monkeypatch.setenv("GENESYS_EXPORT_RETRIES", "30")
     dag = dag_bag(FILE).dags[DAG_ID]
     assert (dag.params["destination"], dag.params["days"]) == ("s3://calls/genesys", 14)
+    assert {task.retries for task in dag.tasks} == {30}
 
 
 def test_every_param_reaches_the_tasks(dag: Any) -> None:
