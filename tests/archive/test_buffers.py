@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from airflow_provider_genesys.archive.buffers import Buffers
+from tests.waiting import until
 
 MIB = 1024 * 1024
 
@@ -50,7 +51,7 @@ def test_who_came_first_is_served_first() -> None:
     for size in (2 * MIB, 1, 2):
         threads.append(threading.Thread(target=use, args=(size,)))
         threads[-1].start()
-        time.sleep(0.05)
+        until(lambda: len(buffers._queue) == len(threads))
     assert served == []
     buffers.give_back(first)
     for thread in threads:

@@ -55,7 +55,7 @@ class SlowApi(Submitter):
     def submit(self, request: ExportRequest) -> str:
         self.jobs += 1
         self.begun.set()
-        time.sleep(0.9)
+        time.sleep(2.4)
         return f"job-{self.jobs}"
 
 
@@ -425,11 +425,11 @@ def test_an_archived_window_that_is_wanted_again_has_a_budget_of_its_own(world: 
 
 def test_a_post_that_is_slower_than_its_lease_is_not_made_twice() -> None:
     api, ledger = SlowApi(), MemoryLedger(time.time)
-    ann, bob = (Submission(api, ledger, Leases(ledger, owner, 0.3)) for owner in ("ann", "bob"))
+    ann, bob = (Submission(api, ledger, Leases(ledger, owner, 1.0)) for owner in ("ann", "bob"))
     with ThreadPoolExecutor(1) as thread:
         outcome = thread.submit(ann.ensure_job, REQUEST)
         assert api.begun.wait(5.0)
-        time.sleep(0.6)
+        time.sleep(1.5)
         assert isinstance(bob.ensure_job(REQUEST), Held)
         assert job_ids(outcome.result()) == ["job-1"]
     assert job_ids(bob.ensure_job(REQUEST)) == ["job-1"]
