@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -124,12 +124,14 @@ def _start(home: Path, certificate: Path | None) -> tuple[subprocess.Popen[bytes
         if certificate:
             options |= {"s3.port.https": tls, "s3.cert.file": certificate, "s3.key.file": certificate}
         command = [_program(), "server", *(f"-{name}={value}" for name, value in options.items())]
-        with (home / "log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
-        server = SeaweedServer(s3, process.pid, access_key, secret_key, tls if certificate else None)
-        if _answers(process, server):
-            return process, server
-        _stop(process)
+        with ExitStack() as unless_it_answers:
+            with (home / "log").open("ab") as log:
+                process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
+            unless_it_answers.callback(_stop, process)  # also where a signal ends us meanwhile
+            server = SeaweedServer(s3, process.pid, access_key, secret_key, tls if certificate else None)
+            if _answers(process, server):
+                unless_it_answers.pop_all()
+                return process, server
     raise RuntimeError(f"SeaweedFS did not start: {(home / 'log').read_text(errors='replace')[-2000:]}")
 
 
