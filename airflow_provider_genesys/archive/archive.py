@@ -197,10 +197,12 @@ class ObjectArchive:
     def _there(self, keys: Sequence[str], resumed: bool) -> set[str]:
         """Which of these keys, which are in order, have their object already.
 
-        A transfer begins with the first key: where that is not there, nothing is, as long as nobody knows better.
+        A transfer goes by that order, some at a time: where none of as many first ones is there, nothing is, as long as
+        nobody knows better.
         """
+        first = keys[: max(self._concurrency, DEFAULT_CONCURRENCY)]
         try:
-            if resumed or self._store.find_all(keys[:1]):
+            if resumed or self._store.find_all(first):
                 return set(self._store.find_all(keys))
         except (ExportFailed, Passing) as error:
             logger.warning("What is archived already is found out one by one, since it can't be listed: %s", error)

@@ -138,6 +138,17 @@ def test_what_is_there_is_not_fetched_again(site: Site, source: Source, archive_
     )
 
 
+def test_what_a_transfer_archived_while_its_first_recordings_were_on_their_way_is_not_fetched_again(
+    site: Site, source: Source, archive_over: Build
+) -> None:
+    names = [f"r{number:02}" for number in range(40)]
+    for name in names[31:35]:
+        put(site.store(), f"recordings/{name}.mp3", [AUDIO])
+    urls = {name: source.set(f"/{name}", ok(AUDIO)) for name in names}
+    fetch(archive_over(site.store(), concurrency=1), [Recording(name, url) for name, url in urls.items()])
+    assert [name for name in names if not source.asked(f"/{name}")] == names[31:35]
+
+
 @pytest.mark.parametrize(
     ("there", "resumed", "listings"), [(0, False, 1), (0, True, 3), (2500, False, 4), (2490, True, 3)]
 )
